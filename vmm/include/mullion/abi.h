@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercall ABI between the agent and the VMM; prose in docs/abi.md.
+ *
+ * Calling convention: the agent executes VMMCALL (AMD) or VMCALL (Intel) in ring 0 with RAX = call number and
+ * RDI = guest-physical address of the call's request structure in the agent's RAM (8-byte aligned). The VMM
+ * copies the structure in once, checks it, acts, copies it back and returns 0 or a negative MULLION_E_ code
+ * in RAX. All other registers are kept. Fields marked "in" are read, "out" are written; "zero" must be 0. On
+ * any error nothing has changed, unless the call's description says otherwise.
+ */
+#ifndef MULLION_ABI_H
+#define MULLION_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MULLION_ABI_VERSION    1u
+#define MULLION_MAX_PARTITIONS 64u /* identifiers 0..63; 0 is the agent */
+#define MULLION_MAX_VCPUS      16u /* per partition */
+#define MULLION_MAX_RANGES     16u /* memory ranges per partition */
+#define MULLION_NAME_BYTES     32u /* with the terminating zero */
+#define MULLION_TEXT_BYTES     128u
+#define MULLION_AGENT_ID       0u
+#define MULLION_FRAME_BYTES    0x200000ull /* memory is owned, scrubbed and mapped in units of 2 MiB */
+
+/* CPUID leaf at which a partition finds "MullionVMM" and, in EAX, 1 if it is the agent, else 0. */
+#define MULLION_CPUID_LEAF 0x40000100u
+
+/** Error codes, returned negated. */
+enum mullion_error {
+    MULLION_OK = 0,
+    MULLION_E_PERMISSION = 1,       /* the caller is not the agent, or not in ring 0 */
+    MULLION_E_UNKNOWN_CALL = 2,     /* no such call number */
+    MULLION_E_BAD_ADDRESS = 3,      /* request or buffer not inside the agent's RAM, or misaligned */
+    MULLION_E_NOT_ZERO = 4,         /* a reserved field is not zero */
+    MULLION_E_RANGE = 5,            /* an index, count or size is out of its documented range */
+    MULLION_E_NO_PARTITION = 6,     /* no partition has this identifier */
+    MULLION_E_STATE = 7,            /* the partition is not in a state that allows this */
+    MULLION_E_NAME = 8,             /* name empty, not terminated, bad character, or already used */
+    MULLION_E_PARTITION_LIMIT = 9,  /* all partition identifiers are in use */
+    MULLION_E_CPU_UNKNOWN = 10,     /* no such CPU */
+    MULLION_E_CPU_BUSY = 11,        /* the CPU belongs to another partition or to the agent */
+    MULLION_E_CPU_NOT_STARTED = 12, /* the CPU did not come up at boot */
+    MULLION_E_CPU_TWICE = 13,       /* the same CPU is named twice in one request */
+    MULLION_E_MEMORY_ALIGN = 14,    /* address or size is not a multiple of 2 MiB */
+    MULLION_E_MEMORY_NOT_RAM = 15,  /* range is not RAM that partitions may own */
+    MULLION_E_MEMORY_BUSY = 16,     /* range overlaps memory that has an owner */
+    MULLION_E_MEMORY_DIRTY = 17,    /* range is free but not yet scrubbed: try again later */
+    MULLION_E_GPA_OVERLAP = 18,     /* guest-physical range overlaps another range or a device */
+    MULLION_E_RANGE_LIMIT = 19,     /* MULLION_MAX_RANGES reached */
+    MULLION_E_POOL = 20,            /* the VMM's page pool cannot serve this partition */
+    MULLION_E_CALLER_MODE = 21,     /* the caller was not in 64-bit mode */
+    MULLION_E_HARDWARE = 22, /* the machine has no means for this (for example no power-off register) */
+    MULLION_E_BUSY = 23,     /* a CPU did not park in time; the partition is marked crashed */
+    MULLION_E_ENTRY = 24,    /* the entry state is not one that the VMM starts */
+    MULLION_E_COUNT = 25,
+};
+
+/** Call numbers. */
+enum mullion_call {
+    MULLION_CALL_PLATFORM_INFO = 0,
+    MULLION_CALL_CPU_INFO = 1,
+    MULLION_CALL_MEMORY_INFO = 2,
+    MULLION_CALL_MODULE_INFO = 3,
+    MULLION_CALL_PCI_INFO = 4,
+    MULLION_CALL_PARTITION_CREATE = 5,
+    MULLION_CALL_PARTITION_ADD_MEMORY = 6,
+    MULLION_CALL_WINDOW_OPEN = 7,
+    MULLION_CALL_WINDOW_CLOSE = 8,
+    MULLION_CALL_PARTITION_START = 9,
+    MULLION_CALL_PARTITION_STOP = 10,
+    MULLION_CALL_PARTITION_PAUSE = 11,
+    MULLION_CALL_PARTITION_RESUME = 12,
+    MULLION_CALL_PARTITION_RESET = 13,
+    MULLION_CALL_PARTITION_DESTROY = 14,
+    MULLION_CALL_PARTITION_POWER_BUTTON = 15,
+    MULLION_CALL_PARTITION_INFO = 16,
+    MULLION_CALL_PARTITION_COUNTERS = 17,
+    MULLION_CALL_CONSOLE_READ = 18,
+    MULLION_CALL_CONSOLE_WRITE = 19,
+    MULLION_CALL_HOST_CONSOLE_READ = 20,
+    MULLION_CALL_HOST_CONSOLE_WRITE = 21,
+    MULLION_CALL_EVENT_WAIT = 22,
+    MULLION_CALL_LOG_READ = 23,
+    MULLION_CALL_HOST_RESET = 24,
+    MULLION_CALL_HOST_POWER_OFF = 25,
+    MULLION_CALL_AGENT_EXIT = 26,
+    MULLION_CALL_COUNT = 27,
+};
+
+/** Life of a partition as the VMM knows it. */
+enum mullion_partition_state {
+    MULLION_STATE_NONE = 0,    /* identifier unused */
+    MULLION_STATE_DEFINED = 1, /* created or reset; memory may be loaded; never ran since */
+    MULLION_STATE_RUNNING = 2,
+    MULLION_STATE_PAUSED = 3,
+    MULLION_STATE_STOPPED = 4, /* ended; see the reason */
+    MULLION_STATE_COUNT = 5,
+};
+
+/** Why a partition is MULLION_STATE_STOPPED. */
+enum mullion_stop_reason {
+    MULLION_REASON_NONE = 0,
+    MULLION_REASON_REQUESTED = 1,     /* the agent asked */
+    MULLION_REASON_POWER_OFF = 2,     /* guest wrote the ACPI sleep control register (S5) */
+    MULLION_REASON_RESET = 3,         /* guest wrote a reset register */
+    MULLION_REASON_TRIPLE_FAULT = 4,  /* shutdown event */
+    MULLION_REASON_UNKNOWN_EXIT = 5,  /* exit code that the table does not define; detail = code */
+    MULLION_REASON_REFUSED_EXIT = 6,  /* exit that a partition is stopped for; detail = code */
+    MULLION_REASON_MMIO_UNMAPPED = 7, /* access outside the memory map; detail = guest-physical address */
+    MULLION_REASON_MMIO_INSTRUCTION =
+        8,                           /* access to a device by an instruction not decoded; detail = address */
+    MULLION_REASON_ENTRY_FAILED = 9, /* the CPU refused the guest state; detail = exit code */
+    MULLION_REASON_EXCEPTION_LOOP = 10, /* #DB or #AC delivery does not end; detail = vector */
+    MULLION_REASON_MACHINE_CHECK = 11,
+    MULLION_REASON_STUCK = 12,      /* a CPU did not leave the guest when told to */
+    MULLION_REASON_AGENT_EXIT = 13, /* agent only: it ended itself; text in the log */
+    MULLION_REASON_ALL_HALTED = 14, /* every vCPU waits with interrupts off: nothing can wake it */
+    MULLION_REASON_BAD_PAGE_TABLE =
+        15, /* an instruction could not be fetched; detail = guest-linear address */
+    MULLION_REASON_COUNT = 16,
+};
+
+/** What a CPU does. */
+enum mullion_cpu_state {
+    MULLION_CPU_NOT_STARTED = 0,
+    MULLION_CPU_FREE = 1,
+    MULLION_CPU_OWNED = 2, /* by `partition` */
+    MULLION_CPU_STATE_COUNT = 3,
+};
+
+/** Who owns a run of physical memory. */
+enum mullion_owner {
+    MULLION_OWNER_RESERVED = 0, /* not RAM, firmware, or a remainder smaller than a frame */
+    MULLION_OWNER_FREE = 1,     /* scrubbed, can be allocated */
+    MULLION_OWNER_DIRTY = 2,    /* waits for scrubbing */
+    MULLION_OWNER_VMM = 3,
+    MULLION_OWNER_MODULES = 4,   /* boot modules, read-only for the agent */
+    MULLION_OWNER_PARTITION = 5, /* `partition` */
+    MULLION_OWNER_COUNT = 6,
+};
+
+/** isolation.dma: what keeps devices out of memory that is not theirs. */
+enum mullion_dma_isolation {
+    MULLION_DMA_NONE = 0,
+    MULLION_DMA_REMAPPED = 1,
+};
+
+/**
+ * Vendor-neutral exit reasons: index into the counters of a vCPU. Names in mullion_exit_names().
+ */
+enum mullion_exit {
+    MULLION_EXIT_INTERRUPT = 0, /* a host interrupt: timer, kick from another CPU */
+    MULLION_EXIT_NMI,
+    MULLION_EXIT_INTERRUPT_WINDOW,
+    MULLION_EXIT_CPUID,
+    MULLION_EXIT_HLT,
+    MULLION_EXIT_PORT,
+    MULLION_EXIT_MSR,
+    MULLION_EXIT_X2APIC, /* MSR access in the range 0x800..0x8ff */
+    MULLION_EXIT_MMIO,
+    MULLION_EXIT_HYPERCALL,
+    MULLION_EXIT_CR_WRITE,
+    MULLION_EXIT_XSETBV,
+    MULLION_EXIT_CACHE_CONTROL,    /* INVD, WBINVD, WBNOINVD */
+    MULLION_EXIT_VIRT_INSTRUCTION, /* VMRUN, VMLOAD, VMX instructions, SKINIT, STGI, CLGI, INVLPGA ... */
+    MULLION_EXIT_MONITOR,          /* MONITOR, MWAIT */
+    MULLION_EXIT_EXCEPTION,        /* intercepted exception: #DB, #AC, #MC */
+    MULLION_EXIT_SHUTDOWN,
+    MULLION_EXIT_INIT,
+    MULLION_EXIT_OTHER_REFLECTED, /* any other exit that the table reflects or ignores */
+    MULLION_EXIT_UNKNOWN,
+    MULLION_EXIT_COUNT,
+};
+
+/** PLATFORM_INFO: the box as the VMM found it. */
+struct mullion_platform_info {
+    uint32_t abi_version;      /* out: MULLION_ABI_VERSION */
+    uint32_t dma_isolation;    /* out: enum mullion_dma_isolation */
+    uint64_t tsc_khz;          /* out */
+    uint64_t boot_tsc;         /* out: TSC when the VMM got control */
+    uint64_t boot_epoch_s;     /* out: RTC at boot, seconds since 1970, 0 if unreadable */
+    uint64_t window_gpa;       /* out: where the loading window appears */
+    uint64_t state_gpa;        /* out: the agent-state area */
+    uint64_t state_bytes;      /* out */
+    uint64_t agent_ram_bytes;  /* out: agent RAM is GPA 0..agent_ram_bytes */
+    uint64_t vmm_bytes;        /* out: RAM held by the VMM itself */
+    uint64_t ram_bytes;        /* out: all RAM that the firmware reported */
+    uint64_t sleep_cnt_port;   /* out: PM1a_CNT port for power-off, 0 if none */
+    uint32_t cpu_count;        /* out: CPUs in the MADT */
+    uint32_t module_count;     /* out */
+    uint32_t pci_count;        /* out: PCI functions found */
+    uint32_t agent_generation; /* out: 0 at boot, +1 per agent restart */
+    uint32_t phys_bits;        /* out: width of a physical address */
+    uint32_t host_x2apic;      /* out: 1 if the host APICs run in x2APIC mode */
+    uint32_t tsc_reliable;     /* out: 1 if the cross-CPU check passed */
+    uint32_t zero;
+    char backend[MULLION_NAME_BYTES];  /* out: "SVM" or "VMX" */
+    char version[MULLION_NAME_BYTES];  /* out: VMM version */
+    char cpu_brand[48 + 16];           /* out: zero-terminated */
+    char consoles[MULLION_TEXT_BYTES]; /* out: for example "COM1, VGA text" */
+};
+
+/** CPU_INFO: one CPU. */
+struct mullion_cpu_info {
+    uint32_t index;     /* in: 0..cpu_count-1 */
+    uint32_t apic_id;   /* out */
+    uint32_t state;     /* out: enum mullion_cpu_state */
+    uint32_t partition; /* out: owner if MULLION_CPU_OWNED */
+};
+
+/** MEMORY_INFO: one run of frames with the same owner, in ascending order. */
+struct mullion_memory_info {
+    uint32_t index;     /* in: 0.. ; MULLION_E_RANGE past the last run */
+    uint32_t owner;     /* out: enum mullion_owner */
+    uint32_t partition; /* out: if MULLION_OWNER_PARTITION */
+    uint32_t zero;
+    uint64_t hpa;   /* out */
+    uint64_t bytes; /* out */
+};
+
+/** MODULE_INFO: one boot module, mapped read-only in the agent. */
+struct mullion_module_info {
+    uint32_t index; /* in: 0..module_count-1 */
+    uint32_t zero;
+    uint64_t gpa;                  /* out: page aligned */
+    uint64_t bytes;                /* out */
+    char name[MULLION_TEXT_BYTES]; /* out: the text after the file name on the loader's line */
+};
+
+/** PCI_INFO: one PCI function. */
+struct mullion_pci_info {
+    uint32_t index;      /* in: 0..pci_count-1 */
+    uint16_t segment;    /* out */
+    uint16_t bdf;        /* out: bus << 8 | device << 3 | function */
+    uint16_t vendor;     /* out */
+    uint16_t device;     /* out */
+    uint32_t class_code; /* out: base class << 16 | sub class << 8 | interface */
+};
+
+/** PARTITION_CREATE: claims CPUs and an identifier. The new partition is MULLION_STATE_DEFINED. */
+struct mullion_partition_create {
+    char name[MULLION_NAME_BYTES];    /* in: [a-z0-9-]+, zero-terminated, unique */
+    uint32_t vcpu_count;              /* in: 1..MULLION_MAX_VCPUS */
+    uint32_t id;                      /* out */
+    uint32_t cpus[MULLION_MAX_VCPUS]; /* in: CPU index per vCPU; the rest is zero. On a CPU error nothing is
+                                         claimed and failed_cpu names it */
+    uint32_t failed_cpu;              /* out: on MULLION_E_CPU_ codes */
+    uint32_t failed_owner;            /* out: on MULLION_E_CPU_BUSY */
+};
+
+/** PARTITION_ADD_MEMORY: gives scrubbed free frames to a MULLION_STATE_DEFINED partition. */
+struct mullion_partition_add_memory {
+    uint32_t id;           /* in */
+    uint32_t failed_owner; /* out: on MULLION_E_MEMORY_BUSY, owner << 16 | partition */
+    uint64_t gpa;          /* in: multiple of MULLION_FRAME_BYTES */
+    uint64_t hpa;          /* in: multiple of MULLION_FRAME_BYTES */
+    uint64_t bytes;        /* in: multiple of MULLION_FRAME_BYTES, > 0 */
+    uint64_t failed_hpa;   /* out: first offending frame on a memory error */
+};
+
+/** Calls that name just a partition: WINDOW_OPEN, WINDOW_CLOSE, STOP, PAUSE, RESUME, RESET, DESTROY,
+ * POWER_BUTTON. */
+struct mullion_partition_ref {
+    uint32_t id; /* in */
+    uint32_t zero;
+};
+
+/** How vCPU 0 begins. */
+enum mullion_entry_mode {
+    MULLION_ENTRY_PROTECTED32 = 0, /* flat 32-bit segments, paging off (PVH: RBX = start info) */
+    MULLION_ENTRY_LONG64 = 1, /* 64-bit, paging on with `cr3` (bzImage 64-bit entry: RSI = boot parameters) */
+    MULLION_ENTRY_COUNT = 2,
+};
+
+/** PARTITION_START: closes the loading window for good and runs vCPU 0; the others wait for INIT and SIPI. */
+struct mullion_partition_start {
+    uint32_t id;   /* in */
+    uint32_t mode; /* in: enum mullion_entry_mode */
+    uint64_t rip;  /* in */
+    uint64_t rsp;  /* in */
+    uint64_t rbx;  /* in */
+    uint64_t rsi;  /* in */
+    uint64_t cr3;  /* in: page aligned for MULLION_ENTRY_LONG64, else 0 */
+};
+
+/** PARTITION_INFO. */
+struct mullion_partition_info {
+    uint32_t id;            /* in */
+    uint32_t state;         /* out: enum mullion_partition_state */
+    uint32_t reason;        /* out: enum mullion_stop_reason */
+    uint32_t reason_vcpu;   /* out: vCPU that caused it */
+    uint64_t reason_detail; /* out: meaning by reason */
+    uint64_t reason_rip;    /* out: guest RIP at that moment */
+    uint64_t memory_bytes;  /* out */
+    uint64_t start_count;   /* out: starts since create */
+    uint64_t start_tsc;     /* out: TSC of the last start */
+    uint64_t console_first; /* out: oldest console output offset still held */
+    uint64_t console_next;  /* out: offset after the newest byte */
+    uint32_t vcpu_count;    /* out */
+    uint32_t range_count;   /* out */
+    uint32_t cpus[MULLION_MAX_VCPUS];
+    struct {
+        uint64_t gpa;
+        uint64_t hpa;
+        uint64_t bytes;
+    } ranges[MULLION_MAX_RANGES];  /* out */
+    char name[MULLION_NAME_BYTES]; /* out */
+};
+
+/** PARTITION_COUNTERS: one vCPU. Counters survive reset, not destroy. */
+struct mullion_partition_counters {
+    uint32_t id;                          /* in */
+    uint32_t vcpu;                        /* in */
+    uint64_t exits[MULLION_EXIT_COUNT];   /* out */
+    uint64_t longest[MULLION_EXIT_COUNT]; /* out: longest stay in the VMM per reason, TSC ticks (without idle
+                                             wait) */
+    uint64_t interrupts;                  /* out: injected */
+    uint64_t exceptions;                  /* out: reflected or injected as a verdict */
+    uint64_t guest_ticks;                 /* out: TSC ticks in guest mode */
+    uint64_t idle_ticks;                  /* out: TSC ticks halted */
+    uint64_t refused_hypercalls;          /* out */
+    uint64_t refused_msrs;                /* out */
+    uint64_t refused_ports;               /* out */
+    uint64_t refused_ipis;                /* out: IPI to no vCPU of the partition, or of a refused kind */
+};
+
+/** CONSOLE_READ, CONSOLE_WRITE, LOG_READ, HOST_CONSOLE_READ, HOST_CONSOLE_WRITE. */
+struct mullion_buffer {
+    uint32_t id; /* in: partition for CONSOLE_ calls, else 0 */
+    uint32_t zero;
+    uint64_t offset; /* in: first byte wanted (CONSOLE_READ, LOG_READ), else 0. out: offset of the first byte
+                        returned */
+    uint64_t gpa;    /* in: buffer in the agent's RAM */
+    uint32_t bytes;  /* in: size, 1..65536; out: bytes moved (may be fewer) */
+    uint32_t zero2;
+};
+
+#define MULLION_EVENT_HOST_INPUT 1ull /* the host console has input */
+#define MULLION_EVENT_LOG        2ull /* the VMM log grew */
+#define MULLION_EVENT_TIMEOUT    4ull /* nothing happened until the deadline */
+#define MULLION_EVENT_SCRUBBED                                                                               \
+    8ull /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
+
+/** EVENT_WAIT: sleeps until something happened since the last call, or the deadline. */
+struct mullion_event_wait {
+    uint64_t deadline_tsc; /* in: 0 = do not wait, UINT64_MAX = no deadline */
+    uint64_t events;       /* out: MULLION_EVENT_ bits */
+    uint64_t state_mask;   /* out: bit per partition whose state changed */
+    uint64_t console_mask; /* out: bit per partition with new console output */
+};
+
+/** HOST_POWER_OFF: SLP_TYP values of \_S5, which the agent reads from the firmware's DSDT. */
+struct mullion_host_power_off {
+    uint32_t slp_typa; /* in: 0..7 */
+    uint32_t slp_typb; /* in: 0..7 */
+};
+
+/** HOST_RESET. */
+struct mullion_host_reset {
+    uint64_t zero;
+};
+
+/** AGENT_EXIT: the agent ends itself; the VMM logs the text and restarts it. Does not return. */
+struct mullion_agent_exit {
+    uint32_t code; /* in */
+    uint32_t zero;
+    char text[MULLION_TEXT_BYTES]; /* in: zero-terminated */
+};
+
+/*
+ * The agent's image: a flat binary that begins with this header, loaded at GPA `load_gpa` and entered in the
+ * state MULLION_ENTRY_PROTECTED32 at load_gpa + entry_offset, with RBX = MULLION_ABI_VERSION.
+ */
+#define MULLION_AGENT_MAGIC 0x31544e4547414c4dull /* "MLAGENT1" */
+
+/** Header of the agent's image. */
+struct mullion_agent_header {
+    uint64_t magic;
+    uint32_t abi_version;
+    uint32_t crc32;        /* IEEE 802.3 CRC-32 of the image with this field zero */
+    uint64_t load_gpa;     /* 2 MiB > load_gpa >= 4096, page aligned */
+    uint64_t image_bytes;  /* bytes in the file, header included */
+    uint64_t memory_bytes; /* image and .bss, from load_gpa */
+    uint32_t entry_offset;
+    uint32_t zero;
+    char version[MULLION_NAME_BYTES];
+};
+
+/* Names of the boot modules on the loader's command line; the first word of each module line. */
+#define MULLION_MODULE_AGENT    "agent"    /* the agent's image */
+#define MULLION_MODULE_SITE     "site"     /* site configuration */
+#define MULLION_MODULE_MANIFEST "manifest" /* the machine's manifest */
+/* Any other module is "image NAME": a kernel or initramfs that the manifest names. The VMM adds one module of
+   its own, "host-dsdt", the firmware's DSDT: the agent looks there for \_S5. */
+#define MULLION_MODULE_DSDT "host-dsdt"
+
+#define MULLION_ASSERT_OFFSET(type, field, offset)                                                           \
+    _Static_assert(offsetof(struct type, field) == (offset), #type "." #field " moved")
+
+MULLION_ASSERT_OFFSET(mullion_platform_info, abi_version, 0);
+MULLION_ASSERT_OFFSET(mullion_platform_info, dma_isolation, 4);
+MULLION_ASSERT_OFFSET(mullion_platform_info, tsc_khz, 8);
+MULLION_ASSERT_OFFSET(mullion_platform_info, boot_tsc, 16);
+MULLION_ASSERT_OFFSET(mullion_platform_info, boot_epoch_s, 24);
+MULLION_ASSERT_OFFSET(mullion_platform_info, window_gpa, 32);
+MULLION_ASSERT_OFFSET(mullion_platform_info, state_gpa, 40);
+MULLION_ASSERT_OFFSET(mullion_platform_info, state_bytes, 48);
+MULLION_ASSERT_OFFSET(mullion_platform_info, agent_ram_bytes, 56);
+MULLION_ASSERT_OFFSET(mullion_platform_info, vmm_bytes, 64);
+MULLION_ASSERT_OFFSET(mullion_platform_info, ram_bytes, 72);
+MULLION_ASSERT_OFFSET(mullion_platform_info, sleep_cnt_port, 80);
+MULLION_ASSERT_OFFSET(mullion_platform_info, cpu_count, 88);
+MULLION_ASSERT_OFFSET(mullion_platform_info, module_count, 92);
+MULLION_ASSERT_OFFSET(mullion_platform_info, pci_count, 96);
+MULLION_ASSERT_OFFSET(mullion_platform_info, agent_generation, 100);
+MULLION_ASSERT_OFFSET(mullion_platform_info, phys_bits, 104);
+MULLION_ASSERT_OFFSET(mullion_platform_info, host_x2apic, 108);
+MULLION_ASSERT_OFFSET(mullion_platform_info, tsc_reliable, 112);
+MULLION_ASSERT_OFFSET(mullion_platform_info, zero, 116);
+MULLION_ASSERT_OFFSET(mullion_platform_info, backend, 120);
+MULLION_ASSERT_OFFSET(mullion_platform_info, version, 152);
+MULLION_ASSERT_OFFSET(mullion_platform_info, cpu_brand, 184);
+MULLION_ASSERT_OFFSET(mullion_platform_info, consoles, 248);
+_Static_assert(sizeof(struct mullion_platform_info) == 376, "mullion_platform_info");
+MULLION_ASSERT_OFFSET(mullion_cpu_info, index, 0);
+MULLION_ASSERT_OFFSET(mullion_cpu_info, apic_id, 4);
+MULLION_ASSERT_OFFSET(mullion_cpu_info, state, 8);
+MULLION_ASSERT_OFFSET(mullion_cpu_info, partition, 12);
+_Static_assert(sizeof(struct mullion_cpu_info) == 16, "mullion_cpu_info");
+MULLION_ASSERT_OFFSET(mullion_memory_info, index, 0);
+MULLION_ASSERT_OFFSET(mullion_memory_info, owner, 4);
+MULLION_ASSERT_OFFSET(mullion_memory_info, partition, 8);
+MULLION_ASSERT_OFFSET(mullion_memory_info, zero, 12);
+MULLION_ASSERT_OFFSET(mullion_memory_info, hpa, 16);
+MULLION_ASSERT_OFFSET(mullion_memory_info, bytes, 24);
+_Static_assert(sizeof(struct mullion_memory_info) == 32, "mullion_memory_info");
+MULLION_ASSERT_OFFSET(mullion_module_info, index, 0);
+MULLION_ASSERT_OFFSET(mullion_module_info, zero, 4);
+MULLION_ASSERT_OFFSET(mullion_module_info, gpa, 8);
+MULLION_ASSERT_OFFSET(mullion_module_info, bytes, 16);
+MULLION_ASSERT_OFFSET(mullion_module_info, name, 24);
+_Static_assert(sizeof(struct mullion_module_info) == 152, "mullion_module_info");
+MULLION_ASSERT_OFFSET(mullion_pci_info, index, 0);
+MULLION_ASSERT_OFFSET(mullion_pci_info, segment, 4);
+MULLION_ASSERT_OFFSET(mullion_pci_info, bdf, 6);
+MULLION_ASSERT_OFFSET(mullion_pci_info, vendor, 8);
+MULLION_ASSERT_OFFSET(mullion_pci_info, device, 10);
+MULLION_ASSERT_OFFSET(mullion_pci_info, class_code, 12);
+_Static_assert(sizeof(struct mullion_pci_info) == 16, "mullion_pci_info");
+MULLION_ASSERT_OFFSET(mullion_partition_create, name, 0);
+MULLION_ASSERT_OFFSET(mullion_partition_create, vcpu_count, 32);
+MULLION_ASSERT_OFFSET(mullion_partition_create, id, 36);
+MULLION_ASSERT_OFFSET(mullion_partition_create, cpus, 40);
+MULLION_ASSERT_OFFSET(mullion_partition_create, failed_cpu, 104);
+MULLION_ASSERT_OFFSET(mullion_partition_create, failed_owner, 108);
+_Static_assert(sizeof(struct mullion_partition_create) == 112, "mullion_partition_create");
+MULLION_ASSERT_OFFSET(mullion_partition_add_memory, id, 0);
+MULLION_ASSERT_OFFSET(mullion_partition_add_memory, failed_owner, 4);
+MULLION_ASSERT_OFFSET(mullion_partition_add_memory, gpa, 8);
+MULLION_ASSERT_OFFSET(mullion_partition_add_memory, hpa, 16);
+MULLION_ASSERT_OFFSET(mullion_partition_add_memory, bytes, 24);
+MULLION_ASSERT_OFFSET(mullion_partition_add_memory, failed_hpa, 32);
+_Static_assert(sizeof(struct mullion_partition_add_memory) == 40, "mullion_partition_add_memory");
+MULLION_ASSERT_OFFSET(mullion_partition_ref, id, 0);
+MULLION_ASSERT_OFFSET(mullion_partition_ref, zero, 4);
+_Static_assert(sizeof(struct mullion_partition_ref) == 8, "mullion_partition_ref");
+MULLION_ASSERT_OFFSET(mullion_partition_start, id, 0);
+MULLION_ASSERT_OFFSET(mullion_partition_start, mode, 4);
+MULLION_ASSERT_OFFSET(mullion_partition_start, rip, 8);
+MULLION_ASSERT_OFFSET(mullion_partition_start, rsp, 16);
+MULLION_ASSERT_OFFSET(mullion_partition_start, rbx, 24);
+MULLION_ASSERT_OFFSET(mullion_partition_start, rsi, 32);
+MULLION_ASSERT_OFFSET(mullion_partition_start, cr3, 40);
+_Static_assert(sizeof(struct mullion_partition_start) == 48, "mullion_partition_start");
+MULLION_ASSERT_OFFSET(mullion_partition_info, id, 0);
+MULLION_ASSERT_OFFSET(mullion_partition_info, state, 4);
+MULLION_ASSERT_OFFSET(mullion_partition_info, reason, 8);
+MULLION_ASSERT_OFFSET(mullion_partition_info, reason_vcpu, 12);
+MULLION_ASSERT_OFFSET(mullion_partition_info, reason_detail, 16);
+MULLION_ASSERT_OFFSET(mullion_partition_info, reason_rip, 24);
+MULLION_ASSERT_OFFSET(mullion_partition_info, memory_bytes, 32);
+MULLION_ASSERT_OFFSET(mullion_partition_info, start_count, 40);
+MULLION_ASSERT_OFFSET(mullion_partition_info, start_tsc, 48);
+MULLION_ASSERT_OFFSET(mullion_partition_info, console_first, 56);
+MULLION_ASSERT_OFFSET(mullion_partition_info, console_next, 64);
+MULLION_ASSERT_OFFSET(mullion_partition_info, vcpu_count, 72);
+MULLION_ASSERT_OFFSET(mullion_partition_info, range_count, 76);
+MULLION_ASSERT_OFFSET(mullion_partition_info, cpus, 80);
+MULLION_ASSERT_OFFSET(mullion_partition_info, ranges, 144);
+MULLION_ASSERT_OFFSET(mullion_partition_info, name, 528);
+_Static_assert(sizeof(struct mullion_partition_info) == 560, "mullion_partition_info");
+MULLION_ASSERT_OFFSET(mullion_partition_counters, id, 0);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, vcpu, 4);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, exits, 8);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, longest, 168);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, interrupts, 328);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, exceptions, 336);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, guest_ticks, 344);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, idle_ticks, 352);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, refused_hypercalls, 360);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, refused_msrs, 368);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, refused_ports, 376);
+MULLION_ASSERT_OFFSET(mullion_partition_counters, refused_ipis, 384);
+_Static_assert(sizeof(struct mullion_partition_counters) == 392, "mullion_partition_counters");
+MULLION_ASSERT_OFFSET(mullion_buffer, id, 0);
+MULLION_ASSERT_OFFSET(mullion_buffer, zero, 4);
+MULLION_ASSERT_OFFSET(mullion_buffer, offset, 8);
+MULLION_ASSERT_OFFSET(mullion_buffer, gpa, 16);
+MULLION_ASSERT_OFFSET(mullion_buffer, bytes, 24);
+MULLION_ASSERT_OFFSET(mullion_buffer, zero2, 28);
+_Static_assert(sizeof(struct mullion_buffer) == 32, "mullion_buffer");
+MULLION_ASSERT_OFFSET(mullion_event_wait, deadline_tsc, 0);
+MULLION_ASSERT_OFFSET(mullion_event_wait, events, 8);
+MULLION_ASSERT_OFFSET(mullion_event_wait, state_mask, 16);
+MULLION_ASSERT_OFFSET(mullion_event_wait, console_mask, 24);
+_Static_assert(sizeof(struct mullion_event_wait) == 32, "mullion_event_wait");
+MULLION_ASSERT_OFFSET(mullion_host_power_off, slp_typa, 0);
+MULLION_ASSERT_OFFSET(mullion_host_power_off, slp_typb, 4);
+_Static_assert(sizeof(struct mullion_host_power_off) == 8, "mullion_host_power_off");
+MULLION_ASSERT_OFFSET(mullion_host_reset, zero, 0);
+_Static_assert(sizeof(struct mullion_host_reset) == 8, "mullion_host_reset");
+MULLION_ASSERT_OFFSET(mullion_agent_exit, code, 0);
+MULLION_ASSERT_OFFSET(mullion_agent_exit, zero, 4);
+MULLION_ASSERT_OFFSET(mullion_agent_exit, text, 8);
+_Static_assert(sizeof(struct mullion_agent_exit) == 136, "mullion_agent_exit");
+MULLION_ASSERT_OFFSET(mullion_agent_header, magic, 0);
+MULLION_ASSERT_OFFSET(mullion_agent_header, abi_version, 8);
+MULLION_ASSERT_OFFSET(mullion_agent_header, crc32, 12);
+MULLION_ASSERT_OFFSET(mullion_agent_header, load_gpa, 16);
+MULLION_ASSERT_OFFSET(mullion_agent_header, image_bytes, 24);
+MULLION_ASSERT_OFFSET(mullion_agent_header, memory_bytes, 32);
+MULLION_ASSERT_OFFSET(mullion_agent_header, entry_offset, 40);
+MULLION_ASSERT_OFFSET(mullion_agent_header, zero, 44);
+MULLION_ASSERT_OFFSET(mullion_agent_header, version, 48);
+_Static_assert(sizeof(struct mullion_agent_header) == 80, "mullion_agent_header");
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instruction lengths, and the few memory forms of MOV that reach emulated devices.
+ * Source: AMD64 APM volume 3, chapter 1 (encoding) and the opcode maps of appendix A.
+ */
+#ifndef X86_INSN_H
+#define X86_INSN_H
+
+#include "core/types.h"
+
+#define INSN_MAX_BYTES 15
+
+/** How the CPU decodes: from CS.L, CS.D and CR0.PE/EFLAGS.VM. */
+enum insn_mode {
+    INSN_MODE_16, /* real mode, virtual-8086 or 16-bit code segment */
+    INSN_MODE_32,
+    INSN_MODE_64,
+};
+
+/** What kind of instruction was found. */
+enum insn_kind {
+    INSN_UNKNOWN, /* not one that the VMM knows: length is 0 */
+    INSN_CPUID,
+    INSN_HLT,
+    INSN_RDMSR,
+    INSN_WRMSR,
+    INSN_IO,        /* IN, OUT, INS, OUTS in all forms */
+    INSN_MOV_TO_CR, /* 0F 22: gpr = source register, control = CR number (LOCK MOV CR0 form means CR8) */
+    INSN_MOV_FROM_CR,
+    INSN_LMSW,
+    INSN_CLTS,
+    INSN_MOV_DR, /* 0F 21, 0F 23 */
+    INSN_XSETBV,
+    INSN_INVD,
+    INSN_WBINVD, /* and WBNOINVD */
+    INSN_VMMCALL,
+    INSN_VMCALL,
+    INSN_MONITOR, /* and MONITORX */
+    INSN_MWAIT,   /* and MWAITX */
+    INSN_PAUSE,
+    INSN_RDTSC,
+    INSN_RDTSCP,
+    INSN_RDPMC,
+    INSN_INVLPG,
+    INSN_VIRT,      /* VMRUN VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA and the VMX instructions */
+    INSN_MOV_STORE, /* MOV mem, reg or imm: 88 89 C6 C7 A2 A3 */
+    INSN_MOV_LOAD,  /* MOV reg, mem: 8A 8B A0 A1; MOVZX 0F B6/B7, MOVSX 0F BE/BF, MOVSXD 63 */
+};
+
+/** A decoded instruction. */
+struct insn {
+    enum insn_kind kind;
+    uint8_t length;         /* bytes, 1..15; 0 if INSN_UNKNOWN */
+    uint8_t gpr;            /* register operand 0..15 in RAX RCX RDX RBX RSP RBP RSI RDI R8.. order */
+    uint8_t control;        /* CR number of MOV CR */
+    uint8_t access_bytes;   /* memory access size of INSN_MOV_: 1, 2, 4 or 8 */
+    uint8_t register_bytes; /* size of the register written by INSN_MOV_LOAD */
+    bool sign_extend;       /* INSN_MOV_LOAD: MOVSX, MOVSXD */
+    bool high_byte;         /* the byte register is AH, CH, DH or BH (gpr already names RAX..RBX) */
+    bool has_immediate;     /* INSN_MOV_STORE stores `immediate` instead of gpr */
+    uint64_t immediate;     /* sign-extended to the access size */
+};
+
+/**
+ * Decodes one instruction from `bytes[0..count)`.
+ * Returns 0 and fills *insn; a negative value if the instruction is not known, or not complete in `count`
+ * bytes (then insn->kind is INSN_UNKNOWN and insn->length is 0).
+ */
+int insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode, struct insn *insn);
+
+#endif
