@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# The agent: the unikernel's image, the same sources as a Linux process, their unit tests and fuzzers.
+#   agent          build/agent/agent.bin and build/agent/agent-linux
+#   agent-crash    build/agent/agent-crash.bin: a test image with the command `crash-agent`
+#   agent-unit     builds and runs tests/unit/agent_*.c with ASan and UBSan
+#   agent-fuzz     runs each fuzzer over its corpus for FUZZ_SECONDS
+
+MULLION_VERSION ?= 0.1.0
+FUZZ_SECONDS ?= 20
+AGENT_CC ?= gcc
+AGENT_FUZZ_CC ?= clang
+
+agent_out := build/agent
+agent_warn := -Wall -Wextra -Werror -Wconversion -Wshadow
+agent_def := -Ivmm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
+agent_common := -std=c17 $(agent_warn) $(agent_def) -MMD -MP
+
+agent_src := $(wildcard mgmt-agent/model/*.c mgmt-agent/loader/*.c mgmt-agent/store/*.c mgmt-agent/ui/*.c)
+agent_dsdt := $(agent_out)/gen/dsdt.h
+agent_os_src := $(wildcard mgmt-agent/os/*.c)
+agent_linux_src := $(wildcard mgmt-agent/os/linux/*.c)
+
+.PHONY: agent agent-crash agent-unit agent-fuzz
+agent: $(agent_out)/agent.bin $(agent_out)/agent-linux
+agent-crash: $(agent_out)/agent-crash.bin
+
+# ---- musl, cached outside the tree -------------------------------------------------------------------------
+$(agent_out)/musl.path: mgmt-agent/os/musl/build.sh mgmt-agent/os/musl/syscall_arch.h third_party/pins
+	@mkdir -p $(@D)
+	CC=$(AGENT_CC) mgmt-agent/os/musl/build.sh $(CURDIR) >$@.new && mv $@.new $@
+
+# ---- the virtual machine's DSDT, compiled into an array; its numbers come from mullion/machine.h ----------------
+$(agent_dsdt): mgmt-agent/loader/dsdt.asl vmm/include/mullion/machine.h mgmt-agent/loader/embed.py \
+		mgmt-agent/loader/asl_values.py
+	@mkdir -p $(@D)
+	$(AGENT_CC) -E -P -x c -Ivmm/include $< | mgmt-agent/loader/asl_values.py >$(@D)/dsdt.asl
+	iasl -p $(@D)/dsdt $(@D)/dsdt.asl >$(@D)/dsdt.log || { cat $(@D)/dsdt.log; exit 1; }
+	mgmt-agent/loader/embed.py dsdt_aml $(@D)/dsdt.aml >$@
+
+# ---- the unikernel -----------------------------------------------------------------------------------------
+# No red zone: exceptions use stacks of their own, but nothing relies on it. No SSE restriction: there are no
+# interrupts, and exceptions never return.
+agent_uk_flags = $(agent_common) -Os -g -mno-red-zone -fno-pic -fno-pie -fcf-protection=none \
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -nostdinc \
+	-isystem $$(cat $(agent_out)/musl.path)/include -isystem $$($(AGENT_CC) -print-file-name=include)
+agent_uk_link = -nostdlib -static -no-pie -Wl,-T,mgmt-agent/os/agent.ld -Wl,--gc-sections -Wl,--build-id=none \
+	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
+
+# $(1) = object directory, $(2) = extra flags, $(3) = image without suffix
+define agent_image
+$(1)/os/%.o: mgmt-agent/os/%.c $(agent_out)/musl.path
+	@mkdir -p $$(@D)
+	$$(AGENT_CC) $$(agent_uk_flags) -fno-stack-protector $(2) -c $$< -o $$@
+$(1)/os/%.o: mgmt-agent/os/%.S
+	@mkdir -p $$(@D)
+	$$(AGENT_CC) -c $$< -o $$@
+$(1)/%.o: mgmt-agent/%.c $(agent_out)/musl.path | $(agent_dsdt)
+	@mkdir -p $$(@D)
+	$$(AGENT_CC) $$(agent_uk_flags) -I$(agent_out)/gen -fstack-protector-strong $(2) -c $$< -o $$@
+$(3).elf: $(patsubst mgmt-agent/%.c,$(1)/%.o,$(agent_os_src) $(agent_src) mgmt-agent/main.c) $(1)/os/boot.o \
+		mgmt-agent/os/agent.ld
+	$$(AGENT_CC) $$(agent_uk_link) -o $$@ $$(filter %.o,$$^) $$$$(cat $(agent_out)/musl.path)/lib/libc.a -lgcc
+	@! objdump -d $$@ | grep -w syscall || { echo "$$@: musl was to call os_syscall; see os/musl/"; rm $$@; exit 1; }
+$(3).bin: $(3).elf mgmt-agent/os/seal.py
+	objcopy -O binary $$< $$@.flat
+	mgmt-agent/os/seal.py $$@.flat $$@
+	@rm $$@.flat
+endef
+$(eval $(call agent_image,$(agent_out)/obj,,$(agent_out)/agent))
+$(eval $(call agent_image,$(agent_out)/obj-crash,-DMULLION_PLANTED_CRASH=1,$(agent_out)/agent-crash))
+
+-include $(wildcard $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d)
