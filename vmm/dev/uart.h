@@ -5,7 +5,7 @@
 
 #include "core/types.h"
 
-#define UART_OUTPUT_BYTES 65536u /* power of two */
+#define UART_OUTPUT_BYTES 16384u /* power of two */
 #define UART_INPUT_BYTES  1024u  /* power of two */
 
 /** Registers and both directions' rings. The caller serialises all access with the partition's console lock.
@@ -14,6 +14,7 @@ struct uart {
     uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
     bool thr_empty_pending; /* the "transmitter empty" interrupt is due */
     bool line;              /* level of the interrupt line at the last uart_edge() */
+    uint8_t burst;          /* "transmitter empty" causes that IIR named in a row */
     uint64_t output_next;   /* absolute offset after the newest byte */
     uint64_t input_head;    /* absolute offset of the next byte the guest reads */
     uint64_t input_tail;

@@ -42,10 +42,9 @@ struct x2apic {
     uint32_t lvt_perf;
     uint32_t lvt_lint[2];
     uint32_t lvt_error;
-    uint32_t timer_divide;    /* the divide configuration register */
-    uint32_t timer_initial;   /* the initial count register */
-    uint64_t timer_start_tsc; /* when the count began */
-    uint64_t deadline_tsc;    /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
+    uint32_t timer_divide;  /* the divide configuration register */
+    uint32_t timer_initial; /* the initial count register */
+    uint64_t deadline_tsc;  /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
 };
 
 /** Power-up state: enabled in x2APIC mode, software-disabled (SVR = 0xff), all LVT masked. `bsp` sets

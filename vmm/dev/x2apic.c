@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT */
+/* The emulated x2APIC: see x2apic.h. */
+#include "dev/x2apic.h"
+
+#include "mullion/machine.h"
+
+/* Register numbers: MSR minus MSR_X2APIC_FIRST. */
+enum reg {
+    REG_ID = 0x02,
+    REG_VERSION = 0x03,
+    REG_TPR = 0x08,
+    REG_PPR = 0x0a,
+    REG_EOI = 0x0b,
+    REG_LDR = 0x0d,
+    REG_SVR = 0x0f,
+    REG_ISR = 0x10,
+    REG_TMR = 0x18,
+    REG_IRR = 0x20,
+    REG_ESR = 0x28,
+    REG_ICR = 0x30,
+    REG_LVT_TIMER = 0x32,
+    REG_LVT_THERMAL = 0x33,
+    REG_LVT_PERF = 0x34,
+    REG_LVT_LINT0 = 0x35,
+    REG_LVT_LINT1 = 0x36,
+    REG_LVT_ERROR = 0x37,
+    REG_INITIAL_COUNT = 0x38,
+    REG_CURRENT_COUNT = 0x39,
+    REG_DIVIDE = 0x3e,
+    REG_SELF_IPI = 0x3f,
+};
+
+#define BASE_ADDRESS 0xfee00000ull
+#define BASE_BSP     BIT(8)
+#define BASE_X2APIC  BIT(10)
+#define BASE_ENABLED BIT(11)
+
+#define VERSION_VALUE 0x00050014u /* version 0x14, 6 LVT entries, no EOI broadcast suppression */
+
+#define SVR_RESET    0xffu
+#define SVR_ENABLED  0x100u
+#define SVR_WRITABLE 0x3ffu
+
+#define ESR_SEND_ILLEGAL    0x20u
+#define ESR_RECEIVE_ILLEGAL 0x40u
+
+#define VECTOR_FIRST 16u /* vectors below are illegal */
+
+#define ICR_MODE(icr)      (((icr) >> 8) & 7)
+#define ICR_BUSY           BIT(12) /* read-only, always 0 */
+#define ICR_LEVEL_ASSERT   BIT(14)
+#define ICR_LEVEL_TRIGGER  BIT(15)
+#define ICR_SHORTHAND(icr) (((icr) >> 18) & 3)
+#define ICR_RESERVED       (BIT(13) | BIT(16) | BIT(17) | 0xfff00000ull)
+#define SHORTHAND_SELF     1
+
+enum delivery_mode {
+    MODE_FIXED = 0,
+    MODE_LOWEST = 1,
+    MODE_SMI = 2,
+    MODE_NMI = 4,
+    MODE_INIT = 5,
+    MODE_SIPI = 6,
+    MODE_EXTINT = 7,
+};
+
+#define ICR_MODES  (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
+#define LVT_MODES  (BIT(MODE_FIXED) | BIT(MODE_NMI))
+#define LINT_MODES (LVT_MODES | BIT(MODE_EXTINT))
+
+#define LVT_MASKED    BIT(16)
+#define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
+#define LVT_MODE(lvt) (((lvt) >> 8) & 7)
+
+#define LVT_ERROR_WRITABLE (0xffull | LVT_MASKED)
+#define LVT_TIMER_WRITABLE (LVT_ERROR_WRITABLE | BIT(17) | BIT(18))
+#define LVT_OTHER_WRITABLE (LVT_ERROR_WRITABLE | 0x700ull)
+#define LVT_LINT_WRITABLE  (LVT_OTHER_WRITABLE | BIT(13) | BIT(15))
+
+enum timer_mode {
+    TIMER_ONE_SHOT = 0,
+    TIMER_PERIODIC = 1,
+    TIMER_TSC_DEADLINE = 2,
+    TIMER_RESERVED = 3,
+};
+
+#define DIVIDE_WRITABLE 0xbu
+
+_Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u,
+               "the timer's arithmetic takes one count for one nanosecond");
+
+/* A periodic timer fires at most this often, so that a guest cannot keep its CPU in the VMM. */
+#define PERIOD_MIN_NS 20000ull
+#define NS_PER_MS     1000000ull
+
+void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz)
+{
+    *apic = (struct x2apic){
+        .id = id,
+        .tsc_khz = tsc_khz,
+        .apic_base = BASE_ADDRESS | BASE_ENABLED | BASE_X2APIC | (bsp ? BASE_BSP : 0),
+        .svr = SVR_RESET,
+        .lvt_timer = LVT_MASKED,
+        .lvt_thermal = LVT_MASKED,
+        .lvt_perf = LVT_MASKED,
+        .lvt_lint = {LVT_MASKED, LVT_MASKED},
+        .lvt_error = LVT_MASKED,
+        .deadline_tsc = X2APIC_NO_DEADLINE,
+    };
+}
+
+/* ---- vectors and priorities ---- */
+
+/* Other CPUs set IRR bits, hence the atomic accesses to everything that x2apic_raise() touches. */
+static uint32_t load(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void set_irr(struct x2apic *apic, uint8_t vector)
+{
+    __atomic_fetch_or(&apic->irr[vector / 32], 1u << (vector % 32), __ATOMIC_ACQ_REL);
+}
+
+static int highest(const uint32_t words[8])
+{
+    for (int i = 7; i >= 0; i--) {
+        uint32_t word = load(&words[i]);
+        if (word)
+            return 32 * i + 31 - __builtin_clz(word);
+    }
+    return -1;
+}
+
+/* Records an error and sends the error interrupt (SDM volume 3, "Error Handling"). */
+static void record_error(struct x2apic *apic, uint32_t error)
+{
+    __atomic_fetch_or(&apic->esr_pending, error, __ATOMIC_ACQ_REL);
+    uint32_t lvt = load(&apic->lvt_error);
+    uint8_t vector = (uint8_t)lvt;
+    if (!(lvt & LVT_MASKED) && vector >= VECTOR_FIRST)
+        set_irr(apic, vector);
+}
+
+void x2apic_raise(struct x2apic *apic, uint8_t vector)
+{
+    if (!(load(&apic->svr) & SVR_ENABLED))
+        return;
+    if (vector < VECTOR_FIRST)
+        record_error(apic, ESR_RECEIVE_ILLEGAL);
+    else
+        set_irr(apic, vector);
+}
+
+/* The processor priority: the higher class of TPR and of the highest vector in service. */
+static uint32_t processor_priority(const struct x2apic *apic)
+{
+    int vector = highest(apic->isr);
+    uint32_t in_service = vector < 0 ? 0 : (uint32_t)vector & 0xf0;
+    return (apic->tpr & 0xf0) >= in_service ? apic->tpr : in_service;
+}
+
+int x2apic_pending(const struct x2apic *apic)
+{
+    int vector = highest(apic->irr);
+    if (vector < 0 || !(apic->svr & SVR_ENABLED))
+        return -1;
+    return ((uint32_t)vector & 0xf0) > (processor_priority(apic) & 0xf0) ? vector : -1;
+}
+
+void x2apic_accept(struct x2apic *apic, uint8_t vector)
+{
+    uint32_t bit = 1u << (vector % 32);
+    __atomic_fetch_and(&apic->irr[vector / 32], ~bit, __ATOMIC_ACQ_REL);
+    apic->isr[vector / 32] |= bit;
+}
+
+static void end_of_interrupt(struct x2apic *apic)
+{
+    int vector = highest(apic->isr);
+    if (vector >= 0)
+        apic->isr[vector / 32] &= ~(1u << (vector % 32));
+}
+
+/* ---- timer ---- */
+
+static enum timer_mode timer_mode(const struct x2apic *apic)
+{
+    return (enum timer_mode)((apic->lvt_timer >> 17) & 3);
+}
+
+/* Bits 3, 1, 0 of the divide register: 0 = by 2 ... 6 = by 128, 7 = by 1. */
+static uint64_t timer_divisor(const struct x2apic *apic)
+{
+    uint32_t code = (apic->timer_divide & 3) | ((apic->timer_divide & 8) >> 1);
+    return 1ull << ((code + 1) & 7);
+}
+
+/* Rounded up. Below 2^52 for the longest count (2^39 ns) at any rate: split so that no product overflows. */
+static uint64_t ticks_from_ns(const struct x2apic *apic, uint64_t ns)
+{
+    uint64_t part = (ns % NS_PER_MS) * apic->tsc_khz;
+    return ns / NS_PER_MS * apic->tsc_khz + (part + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+static uint64_t ns_from_ticks(const struct x2apic *apic, uint64_t ticks)
+{
+    return ticks / apic->tsc_khz * NS_PER_MS + ticks % apic->tsc_khz * NS_PER_MS / apic->tsc_khz;
+}
+
+/* A deadline past the end of TSC time never comes. */
+static uint64_t deadline_after(uint64_t from, uint64_t ticks)
+{
+    uint64_t deadline;
+    return __builtin_add_overflow(from, ticks, &deadline) ? X2APIC_NO_DEADLINE : deadline;
+}
+
+static uint64_t period_ticks(const struct x2apic *apic)
+{
+    uint64_t ns = apic->timer_initial * timer_divisor(apic);
+    return ticks_from_ns(apic, ns < PERIOD_MIN_NS ? PERIOD_MIN_NS : ns);
+}
+
+static uint32_t current_count(const struct x2apic *apic, uint64_t now)
+{
+    if (timer_mode(apic) == TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE ||
+        apic->deadline_tsc <= now)
+        return 0;
+    uint64_t left = apic->deadline_tsc - now;
+    uint64_t divisor = timer_divisor(apic);
+    if (left >= ticks_from_ns(apic, apic->timer_initial * divisor))
+        return apic->timer_initial;
+    return (uint32_t)((ns_from_ticks(apic, left) + divisor - 1) / divisor);
+}
+
+static void start_count(struct x2apic *apic, uint32_t count, uint64_t now)
+{
+    uint64_t ticks = ticks_from_ns(apic, count * timer_divisor(apic));
+    if (timer_mode(apic) == TIMER_PERIODIC && ticks < period_ticks(apic))
+        ticks = period_ticks(apic);
+    apic->deadline_tsc = count ? deadline_after(now, ticks) : X2APIC_NO_DEADLINE;
+}
+
+uint64_t x2apic_timer_deadline(const struct x2apic *apic)
+{
+    return apic->lvt_timer & LVT_MASKED ? X2APIC_NO_DEADLINE : apic->deadline_tsc;
+}
+
+/* While masked the timer runs on silently: what expires then is lost, as in hardware. */
+void x2apic_timer_poll(struct x2apic *apic, uint64_t now)
+{
+    uint64_t deadline = apic->deadline_tsc;
+    if (deadline == X2APIC_NO_DEADLINE || now < deadline)
+        return;
+    apic->deadline_tsc = X2APIC_NO_DEADLINE;
+    if (timer_mode(apic) == TIMER_PERIODIC) {
+        uint64_t period = period_ticks(apic);
+        uint64_t late = now - deadline;
+        apic->deadline_tsc = deadline_after(now, period - late % period);
+    }
+    if (!(apic->lvt_timer & LVT_MASKED))
+        x2apic_raise(apic, (uint8_t)apic->lvt_timer);
+}
+
+/* The new divisor applies to what is left of the count. */
+static void write_divide(struct x2apic *apic, uint32_t value, uint64_t now)
+{
+    uint32_t left = current_count(apic, now);
+    apic->timer_divide = value;
+    if (left)
+        start_count(apic, left, now);
+}
+
+static void write_initial_count(struct x2apic *apic, uint32_t value, uint64_t now)
+{
+    if (timer_mode(apic) == TIMER_TSC_DEADLINE)
+        return;
+    apic->timer_initial = value;
+    start_count(apic, value, now);
+}
+
+static uint64_t read_tsc_deadline(const struct x2apic *apic, uint64_t now)
+{
+    if (timer_mode(apic) != TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE)
+        return 0;
+    return apic->deadline_tsc > now ? apic->deadline_tsc : 0;
+}
+
+/* 0 disarms. The largest value is our "not armed", so it becomes the largest but one: the same eternity. */
+static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now)
+{
+    x2apic_timer_poll(apic, now);
+    if (timer_mode(apic) != TIMER_TSC_DEADLINE)
+        return;
+    if (value == X2APIC_NO_DEADLINE)
+        value--;
+    apic->deadline_tsc = value ? value : X2APIC_NO_DEADLINE;
+}
+
+/* ---- local vector table ---- */
+
+/* A software-disabled APIC keeps every entry masked. */
+static uint32_t lvt_value(const struct x2apic *apic, uint64_t value)
+{
+    return (uint32_t)(apic->svr & SVR_ENABLED ? value : value | LVT_MASKED);
+}
+
+static int write_lvt(const struct x2apic *apic, uint32_t *lvt, uint64_t value, uint64_t writable,
+                     uint64_t modes)
+{
+    value &= ~LVT_READ_ONLY;
+    if ((value & ~writable) || !(modes & BIT(LVT_MODE(value))))
+        return X2APIC_ERROR;
+    __atomic_store_n(lvt, lvt_value(apic, value), __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Into or out of TSC-deadline mode the timer stops (SDM volume 3, "TSC-Deadline Mode"). */
+static int write_lvt_timer(struct x2apic *apic, uint64_t value)
+{
+    value &= ~LVT_READ_ONLY;
+    if ((value & ~LVT_TIMER_WRITABLE) || ((value >> 17) & 3) == TIMER_RESERVED)
+        return X2APIC_ERROR;
+    enum timer_mode before = timer_mode(apic);
+    apic->lvt_timer = lvt_value(apic, value);
+    enum timer_mode after = timer_mode(apic);
+    if (before != after && (before == TIMER_TSC_DEADLINE || after == TIMER_TSC_DEADLINE)) {
+        apic->timer_initial = 0;
+        apic->deadline_tsc = X2APIC_NO_DEADLINE;
+    }
+    return 0;
+}
+
+static int write_svr(struct x2apic *apic, uint64_t value)
+{
+    if (value & ~(uint64_t)SVR_WRITABLE)
+        return X2APIC_ERROR;
+    __atomic_store_n(&apic->svr, (uint32_t)value, __ATOMIC_RELEASE);
+    if (value & SVR_ENABLED)
+        return 0;
+    apic->lvt_timer |= LVT_MASKED;
+    apic->lvt_thermal |= LVT_MASKED;
+    apic->lvt_perf |= LVT_MASKED;
+    apic->lvt_lint[0] |= LVT_MASKED;
+    apic->lvt_lint[1] |= LVT_MASKED;
+    __atomic_fetch_or(&apic->lvt_error, (uint32_t)LVT_MASKED, __ATOMIC_ACQ_REL);
+    return 0;
+}
+
+/* ---- interrupt command ---- */
+
+static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *effect)
+{
+    value &= ~ICR_BUSY;
+    uint64_t mode = ICR_MODE(value);
+    bool vectored = mode == MODE_FIXED || mode == MODE_LOWEST;
+    if ((value & ICR_RESERVED) || !(ICR_MODES & BIT(mode)))
+        return X2APIC_ERROR;
+    apic->icr = value;
+    if (vectored && (uint8_t)value < VECTOR_FIRST)
+        record_error(apic, ESR_SEND_ILLEGAL);
+    else if (vectored && ICR_SHORTHAND(value) == SHORTHAND_SELF)
+        x2apic_raise(apic, (uint8_t)value);
+    else if (mode != MODE_INIT || !(value & ICR_LEVEL_TRIGGER) || (value & ICR_LEVEL_ASSERT))
+        *effect = X2APIC_SEND_IPI; /* all but INIT de-assert, which does nothing since the Pentium 4 */
+    return 0;
+}
+
+static int write_self_ipi(struct x2apic *apic, uint64_t value)
+{
+    if (value > 0xff)
+        return X2APIC_ERROR;
+    if (value < VECTOR_FIRST)
+        record_error(apic, ESR_SEND_ILLEGAL);
+    else
+        x2apic_raise(apic, (uint8_t)value);
+    return 0;
+}
+
+/* ---- register file ---- */
+
+/* The registers that just hold a value, and the computed ones. */
+static int read_register(const struct x2apic *apic, uint32_t reg, uint64_t now, uint64_t *value)
+{
+    switch (reg) {
+    case REG_ID:
+        *value = apic->id;
+        return 0;
+    case REG_VERSION:
+        *value = VERSION_VALUE;
+        return 0;
+    case REG_TPR:
+        *value = apic->tpr;
+        return 0;
+    case REG_PPR:
+        *value = processor_priority(apic);
+        return 0;
+    case REG_LDR:
+        *value = (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
+        return 0;
+    case REG_SVR:
+        *value = apic->svr;
+        return 0;
+    case REG_ESR:
+        *value = apic->esr;
+        return 0;
+    case REG_ICR:
+        *value = apic->icr;
+        return 0;
+    case REG_INITIAL_COUNT:
+        *value = apic->timer_initial;
+        return 0;
+    case REG_CURRENT_COUNT:
+        *value = current_count(apic, now);
+        return 0;
+    case REG_DIVIDE:
+        *value = apic->timer_divide;
+        return 0;
+    default:
+        return X2APIC_ERROR;
+    }
+}
+
+static const uint32_t *lvt_register(const struct x2apic *apic, uint32_t reg)
+{
+    switch (reg) {
+    case REG_LVT_TIMER:
+        return &apic->lvt_timer;
+    case REG_LVT_THERMAL:
+        return &apic->lvt_thermal;
+    case REG_LVT_PERF:
+        return &apic->lvt_perf;
+    case REG_LVT_LINT0:
+        return &apic->lvt_lint[0];
+    case REG_LVT_LINT1:
+        return &apic->lvt_lint[1];
+    case REG_LVT_ERROR:
+        return &apic->lvt_error;
+    default:
+        return NULL;
+    }
+}
+
+/* ISR, TMR and IRR; TMR stays 0 because no pin is level-triggered. */
+static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg)
+{
+    if (reg < REG_TMR)
+        return apic->isr[reg - REG_ISR];
+    return reg < REG_IRR ? 0 : load(&apic->irr[reg - REG_IRR]);
+}
+
+int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t *value)
+{
+    if (msr == MSR_APIC_BASE) {
+        *value = apic->apic_base;
+        return 0;
+    }
+    if (msr == MSR_TSC_DEADLINE) {
+        *value = read_tsc_deadline(apic, now);
+        return 0;
+    }
+    if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
+        return X2APIC_ERROR;
+    uint32_t reg = msr - MSR_X2APIC_FIRST;
+    const uint32_t *lvt = lvt_register(apic, reg);
+    if (lvt) {
+        *value = *lvt;
+        return 0;
+    }
+    if (reg >= REG_ISR && reg < REG_ESR) {
+        *value = read_vector_word(apic, reg);
+        return 0;
+    }
+    return read_register(apic, reg, now, value);
+}
+
+/* Timer registers: what was due before the write has happened before it. */
+static int write_timer_register(struct x2apic *apic, uint32_t reg, uint64_t value, uint64_t now,
+                                enum x2apic_effect *effect)
+{
+    if (value >> 32 || (reg == REG_DIVIDE && (value & ~(uint64_t)DIVIDE_WRITABLE)))
+        return X2APIC_ERROR;
+    x2apic_timer_poll(apic, now);
+    *effect = X2APIC_TIMER_CHANGED;
+    switch (reg) {
+    case REG_LVT_TIMER:
+        return write_lvt_timer(apic, value);
+    case REG_INITIAL_COUNT:
+        write_initial_count(apic, (uint32_t)value, now);
+        return 0;
+    default:
+        write_divide(apic, (uint32_t)value, now);
+        return 0;
+    }
+}
+
+static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value)
+{
+    switch (reg) {
+    case REG_TPR:
+        if (value > 0xff)
+            return X2APIC_ERROR;
+        apic->tpr = (uint32_t)value;
+        return 0;
+    case REG_EOI:
+        if (value)
+            return X2APIC_ERROR;
+        end_of_interrupt(apic);
+        return 0;
+    case REG_ESR:
+        if (value)
+            return X2APIC_ERROR;
+        apic->esr = __atomic_exchange_n(&apic->esr_pending, 0, __ATOMIC_ACQ_REL);
+        return 0;
+    case REG_LVT_THERMAL:
+        return write_lvt(apic, &apic->lvt_thermal, value, LVT_OTHER_WRITABLE, LVT_MODES);
+    case REG_LVT_PERF:
+        return write_lvt(apic, &apic->lvt_perf, value, LVT_OTHER_WRITABLE, LVT_MODES);
+    case REG_LVT_LINT0:
+    case REG_LVT_LINT1:
+        return write_lvt(apic, &apic->lvt_lint[reg - REG_LVT_LINT0], value, LVT_LINT_WRITABLE, LINT_MODES);
+    case REG_LVT_ERROR:
+        return write_lvt(apic, &apic->lvt_error, value, LVT_ERROR_WRITABLE, BIT(MODE_FIXED));
+    case REG_SELF_IPI:
+        return write_self_ipi(apic, value);
+    default:
+        return X2APIC_ERROR;
+    }
+}
+
+int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now, enum x2apic_effect *effect)
+{
+    *effect = X2APIC_NOTHING;
+    if (msr == MSR_APIC_BASE)
+        return value == apic->apic_base ? 0 : X2APIC_ERROR;
+    if (msr == MSR_TSC_DEADLINE) {
+        write_tsc_deadline(apic, value, now);
+        *effect = X2APIC_TIMER_CHANGED;
+        return 0;
+    }
+    if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
+        return X2APIC_ERROR;
+    uint32_t reg = msr - MSR_X2APIC_FIRST;
+    switch (reg) {
+    case REG_ICR:
+        return write_icr(apic, value, effect);
+    case REG_SVR:
+        *effect = X2APIC_TIMER_CHANGED;
+        return write_svr(apic, value);
+    case REG_LVT_TIMER:
+    case REG_INITIAL_COUNT:
+    case REG_DIVIDE:
+        return write_timer_register(apic, reg, value, now, effect);
+    default:
+        return write_register(apic, reg, value);
+    }
+}
+
+bool x2apic_destination_matches(uint32_t id, uint32_t dest, bool logical)
+{
+    if (dest == 0xffffffffu)
+        return true;
+    if (!logical)
+        return dest == id;
+    return dest >> 16 == id >> 4 && (dest & 1u << (id & 0xf));
+}
