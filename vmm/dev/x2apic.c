@@ -349,6 +349,14 @@ static int write_svr(struct x2apic *apic, uint64_t value)
 
 /* ---- interrupt command ---- */
 
+static void send_to_self(struct x2apic *apic, uint8_t vector)
+{
+    if (vector < VECTOR_FIRST)
+        record_error(apic, ESR_SEND_ILLEGAL);
+    else
+        x2apic_raise(apic, vector);
+}
+
 static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *effect)
 {
     value &= ~ICR_BUSY;
@@ -357,10 +365,8 @@ static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *ef
     if ((value & ICR_RESERVED) || !(ICR_MODES & BIT(mode)))
         return X2APIC_ERROR;
     apic->icr = value;
-    if (vectored && (uint8_t)value < VECTOR_FIRST)
-        record_error(apic, ESR_SEND_ILLEGAL);
-    else if (vectored && ICR_SHORTHAND(value) == SHORTHAND_SELF)
-        x2apic_raise(apic, (uint8_t)value);
+    if (vectored && ((uint8_t)value < VECTOR_FIRST || ICR_SHORTHAND(value) == SHORTHAND_SELF))
+        send_to_self(apic, (uint8_t)value);
     else if (mode != MODE_INIT || !(value & ICR_LEVEL_TRIGGER) || (value & ICR_LEVEL_ASSERT))
         *effect = X2APIC_SEND_IPI; /* all but INIT de-assert, which does nothing since the Pentium 4 */
     return 0;
@@ -370,76 +376,26 @@ static int write_self_ipi(struct x2apic *apic, uint64_t value)
 {
     if (value > 0xff)
         return X2APIC_ERROR;
-    if (value < VECTOR_FIRST)
-        record_error(apic, ESR_SEND_ILLEGAL);
-    else
-        x2apic_raise(apic, (uint8_t)value);
+    send_to_self(apic, (uint8_t)value);
     return 0;
 }
 
 /* ---- register file ---- */
 
-/* The registers that just hold a value, and the computed ones. */
-static int read_register(const struct x2apic *apic, uint32_t reg, uint64_t now, uint64_t *value)
-{
-    switch (reg) {
-    case REG_ID:
-        *value = apic->id;
-        return 0;
-    case REG_VERSION:
-        *value = VERSION_VALUE;
-        return 0;
-    case REG_TPR:
-        *value = apic->tpr;
-        return 0;
-    case REG_PPR:
-        *value = processor_priority(apic);
-        return 0;
-    case REG_LDR:
-        *value = (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
-        return 0;
-    case REG_SVR:
-        *value = apic->svr;
-        return 0;
-    case REG_ESR:
-        *value = apic->esr;
-        return 0;
-    case REG_ICR:
-        *value = apic->icr;
-        return 0;
-    case REG_INITIAL_COUNT:
-        *value = apic->timer_initial;
-        return 0;
-    case REG_CURRENT_COUNT:
-        *value = current_count(apic, now);
-        return 0;
-    case REG_DIVIDE:
-        *value = apic->timer_divide;
-        return 0;
-    default:
-        return X2APIC_ERROR;
-    }
-}
-
-static const uint32_t *lvt_register(const struct x2apic *apic, uint32_t reg)
-{
-    switch (reg) {
-    case REG_LVT_TIMER:
-        return &apic->lvt_timer;
-    case REG_LVT_THERMAL:
-        return &apic->lvt_thermal;
-    case REG_LVT_PERF:
-        return &apic->lvt_perf;
-    case REG_LVT_LINT0:
-        return &apic->lvt_lint[0];
-    case REG_LVT_LINT1:
-        return &apic->lvt_lint[1];
-    case REG_LVT_ERROR:
-        return &apic->lvt_error;
-    default:
-        return NULL;
-    }
-}
+/* Registers that are just a word of struct x2apic. 0 = none: the word at offset 0 is the ID, read apart. */
+static const uint16_t word_offsets[] = {
+    [REG_TPR] = offsetof(struct x2apic, tpr),
+    [REG_SVR] = offsetof(struct x2apic, svr),
+    [REG_ESR] = offsetof(struct x2apic, esr),
+    [REG_LVT_TIMER] = offsetof(struct x2apic, lvt_timer),
+    [REG_LVT_THERMAL] = offsetof(struct x2apic, lvt_thermal),
+    [REG_LVT_PERF] = offsetof(struct x2apic, lvt_perf),
+    [REG_LVT_LINT0] = offsetof(struct x2apic, lvt_lint[0]),
+    [REG_LVT_LINT1] = offsetof(struct x2apic, lvt_lint[1]),
+    [REG_LVT_ERROR] = offsetof(struct x2apic, lvt_error),
+    [REG_INITIAL_COUNT] = offsetof(struct x2apic, timer_initial),
+    [REG_DIVIDE] = offsetof(struct x2apic, timer_divide),
+};
 
 /* ISR, TMR and IRR; TMR stays 0 because no pin is level-triggered. */
 static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg)
@@ -447,6 +403,40 @@ static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg)
     if (reg < REG_TMR)
         return apic->isr[reg - REG_ISR];
     return reg < REG_IRR ? 0 : load(&apic->irr[reg - REG_IRR]);
+}
+
+static int read_register(const struct x2apic *apic, uint32_t reg, uint64_t now, uint64_t *value)
+{
+    if (reg < ARRAY_COUNT(word_offsets) && word_offsets[reg]) {
+        *value = *(const uint32_t *)(const void *)((const char *)apic + word_offsets[reg]);
+        return 0;
+    }
+    if (reg >= REG_ISR && reg < REG_ESR) {
+        *value = read_vector_word(apic, reg);
+        return 0;
+    }
+    switch (reg) {
+    case REG_ID:
+        *value = apic->id;
+        return 0;
+    case REG_VERSION:
+        *value = VERSION_VALUE;
+        return 0;
+    case REG_PPR:
+        *value = processor_priority(apic);
+        return 0;
+    case REG_LDR:
+        *value = (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
+        return 0;
+    case REG_ICR:
+        *value = apic->icr;
+        return 0;
+    case REG_CURRENT_COUNT:
+        *value = current_count(apic, now);
+        return 0;
+    default:
+        return X2APIC_ERROR;
+    }
 }
 
 int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t *value)
@@ -461,17 +451,7 @@ int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t 
     }
     if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
         return X2APIC_ERROR;
-    uint32_t reg = msr - MSR_X2APIC_FIRST;
-    const uint32_t *lvt = lvt_register(apic, reg);
-    if (lvt) {
-        *value = *lvt;
-        return 0;
-    }
-    if (reg >= REG_ISR && reg < REG_ESR) {
-        *value = read_vector_word(apic, reg);
-        return 0;
-    }
-    return read_register(apic, reg, now, value);
+    return read_register(apic, msr - MSR_X2APIC_FIRST, now, value);
 }
 
 /* Timer registers: what was due before the write has happened before it. */

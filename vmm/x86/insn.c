@@ -3,7 +3,7 @@
 #include "x86/insn.h"
 
 enum opcode_map {
-    MAP_ONE_BYTE,
+    MAP_ONE,
     MAP_0F,
     MAP_0F38,
 };
@@ -26,10 +26,11 @@ enum flag {
     FLAG_ONLY_64 = 8, /* another instruction outside 64-bit mode */
 };
 
-#define PREFIX_ANY  0xff
-#define PREFIX_NONE 0x00
+#define ANY  0xff
+#define NONE 0x00
 
-/* One row of the opcode table. `prefix` is the mandatory prefix; ModRM must match under `modrm_mask`. */
+/* One row of the opcode table: `prefix` is the mandatory prefix, ModRM must match under `modrm_mask`, the
+ * first matching row counts. */
 struct rule {
     uint8_t map;
     uint8_t first, last; /* opcodes */
@@ -40,76 +41,53 @@ struct rule {
     enum insn_kind kind;
 };
 
-#define PLAIN(map, opcode, kind)                                                                             \
-    {                                                                                                        \
-        map, opcode, opcode, PREFIX_ANY, 0, 0, FORM_PLAIN, 0, kind                                           \
-    }
-#define GROUP_0F01(prefix, modrm, kind)                                                                      \
-    {                                                                                                        \
-        MAP_0F, 0x01, 0x01, prefix, 0xff, modrm, FORM_OPCODE, 0, kind                                        \
-    }
-#define DIGIT(opcode, prefix, digit, form, kind)                                                             \
-    {                                                                                                        \
-        MAP_0F, opcode, opcode, prefix, 0x38, (digit) << 3, form, 0, kind                                    \
-    }
-#define MOV(map, first, last, form, flags, kind)                                                             \
-    {                                                                                                        \
-        map, first, last, PREFIX_ANY, 0, 0, form, flags, kind                                                \
-    }
-
 static const struct rule rules[] = {
-    {MAP_ONE_BYTE, 0x6c, 0x6f, PREFIX_ANY, 0, 0, FORM_PLAIN, 0, INSN_IO},
-    {MAP_ONE_BYTE, 0xe4, 0xe7, PREFIX_ANY, 0, 0, FORM_IMM8, 0, INSN_IO},
-    {MAP_ONE_BYTE, 0xec, 0xef, PREFIX_ANY, 0, 0, FORM_PLAIN, 0, INSN_IO},
-    PLAIN(MAP_ONE_BYTE, 0xf4, INSN_HLT),
-    {MAP_ONE_BYTE, 0x90, 0x90, 0xf3, 0, 0, FORM_PLAIN, 0, INSN_PAUSE},
-    PLAIN(MAP_0F, 0x06, INSN_CLTS),
-    PLAIN(MAP_0F, 0x08, INSN_INVD),
-    PLAIN(MAP_0F, 0x09, INSN_WBINVD),
-    PLAIN(MAP_0F, 0x30, INSN_WRMSR),
-    PLAIN(MAP_0F, 0x31, INSN_RDTSC),
-    PLAIN(MAP_0F, 0x32, INSN_RDMSR),
-    PLAIN(MAP_0F, 0x33, INSN_RDPMC),
-    PLAIN(MAP_0F, 0xa2, INSN_CPUID),
-    {MAP_0F, 0x20, 0x20, PREFIX_ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_FROM_CR},
-    {MAP_0F, 0x22, 0x22, PREFIX_ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_TO_CR},
-    {MAP_0F, 0x21, 0x21, PREFIX_ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_DR},
-    {MAP_0F, 0x23, 0x23, PREFIX_ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_DR},
-    GROUP_0F01(PREFIX_ANY, 0xc1, INSN_VMCALL),
-    GROUP_0F01(PREFIX_ANY, 0xc2, INSN_VIRT), /* VMLAUNCH */
-    GROUP_0F01(PREFIX_ANY, 0xc3, INSN_VIRT), /* VMRESUME */
-    GROUP_0F01(PREFIX_ANY, 0xc4, INSN_VIRT), /* VMXOFF */
-    GROUP_0F01(PREFIX_ANY, 0xc8, INSN_MONITOR),
-    GROUP_0F01(PREFIX_ANY, 0xc9, INSN_MWAIT),
-    GROUP_0F01(PREFIX_ANY, 0xd1, INSN_XSETBV),
-    GROUP_0F01(PREFIX_ANY, 0xd4, INSN_VIRT), /* VMFUNC */
-    GROUP_0F01(PREFIX_ANY, 0xd8, INSN_VIRT), /* VMRUN */
-    GROUP_0F01(PREFIX_ANY, 0xd9, INSN_VMMCALL),
-    GROUP_0F01(PREFIX_ANY, 0xda, INSN_VIRT), /* VMLOAD */
-    GROUP_0F01(PREFIX_ANY, 0xdb, INSN_VIRT), /* VMSAVE */
-    GROUP_0F01(PREFIX_ANY, 0xdc, INSN_VIRT), /* STGI */
-    GROUP_0F01(PREFIX_ANY, 0xdd, INSN_VIRT), /* CLGI */
-    GROUP_0F01(PREFIX_ANY, 0xde, INSN_VIRT), /* SKINIT */
-    GROUP_0F01(PREFIX_ANY, 0xdf, INSN_VIRT), /* INVLPGA */
-    GROUP_0F01(PREFIX_ANY, 0xf9, INSN_RDTSCP),
-    GROUP_0F01(PREFIX_NONE, 0xfa, INSN_MONITOR), /* MONITORX; F3 makes it MCOMMIT */
-    GROUP_0F01(PREFIX_ANY, 0xfb, INSN_MWAIT),    /* MWAITX */
-    DIGIT(0x01, PREFIX_ANY, 6, FORM_MODRM, INSN_LMSW),
-    DIGIT(0x01, PREFIX_ANY, 7, FORM_MEMORY, INSN_INVLPG),
-    DIGIT(0xc7, PREFIX_NONE, 6, FORM_MEMORY, INSN_VIRT),               /* VMPTRLD */
-    DIGIT(0xc7, 0x66, 6, FORM_MEMORY, INSN_VIRT),                      /* VMCLEAR */
-    DIGIT(0xc7, 0xf3, 6, FORM_MEMORY, INSN_VIRT),                      /* VMXON */
-    DIGIT(0xc7, PREFIX_NONE, 7, FORM_MEMORY, INSN_VIRT),               /* VMPTRST */
-    {MAP_0F, 0x78, 0x79, PREFIX_NONE, 0, 0, FORM_MODRM, 0, INSN_VIRT}, /* VMREAD, VMWRITE */
-    {MAP_0F38, 0x80, 0x81, 0x66, 0, 0, FORM_MEMORY, 0, INSN_VIRT},     /* INVEPT, INVVPID */
-    MOV(MAP_ONE_BYTE, 0x88, 0x89, FORM_MEMORY, 0, INSN_MOV_STORE),
-    MOV(MAP_ONE_BYTE, 0x8a, 0x8b, FORM_MEMORY, 0, INSN_MOV_LOAD),
-    MOV(MAP_ONE_BYTE, 0xa0, 0xa1, FORM_MOFFS, 0, INSN_MOV_LOAD),
-    MOV(MAP_ONE_BYTE, 0xa2, 0xa3, FORM_MOFFS, 0, INSN_MOV_STORE),
-    {MAP_ONE_BYTE, 0xc6, 0xc7, PREFIX_ANY, 0x38, 0, FORM_MEMORY, FLAG_IMMEDIATE, INSN_MOV_STORE},
-    MOV(MAP_ONE_BYTE, 0x63, 0x63, FORM_MEMORY, FLAG_EXTEND | FLAG_SIGN | FLAG_ONLY_64, INSN_MOV_LOAD),
-    MOV(MAP_0F, 0xb6, 0xb7, FORM_MEMORY, FLAG_EXTEND, INSN_MOV_LOAD),
-    MOV(MAP_0F, 0xbe, 0xbf, FORM_MEMORY, FLAG_EXTEND | FLAG_SIGN, INSN_MOV_LOAD),
+    {MAP_ONE, 0x6c, 0x6f, ANY, 0, 0, FORM_PLAIN, 0, INSN_IO},
+    {MAP_ONE, 0xe4, 0xe7, ANY, 0, 0, FORM_IMM8, 0, INSN_IO},
+    {MAP_ONE, 0xec, 0xef, ANY, 0, 0, FORM_PLAIN, 0, INSN_IO},
+    {MAP_ONE, 0xf4, 0xf4, ANY, 0, 0, FORM_PLAIN, 0, INSN_HLT},
+    {MAP_ONE, 0x90, 0x90, 0xf3, 0, 0, FORM_PLAIN, 0, INSN_PAUSE},
+    {MAP_0F, 0x06, 0x06, ANY, 0, 0, FORM_PLAIN, 0, INSN_CLTS},
+    {MAP_0F, 0x08, 0x08, ANY, 0, 0, FORM_PLAIN, 0, INSN_INVD},
+    {MAP_0F, 0x09, 0x09, ANY, 0, 0, FORM_PLAIN, 0, INSN_WBINVD},
+    {MAP_0F, 0x30, 0x30, ANY, 0, 0, FORM_PLAIN, 0, INSN_WRMSR},
+    {MAP_0F, 0x31, 0x31, ANY, 0, 0, FORM_PLAIN, 0, INSN_RDTSC},
+    {MAP_0F, 0x32, 0x32, ANY, 0, 0, FORM_PLAIN, 0, INSN_RDMSR},
+    {MAP_0F, 0x33, 0x33, ANY, 0, 0, FORM_PLAIN, 0, INSN_RDPMC},
+    {MAP_0F, 0xa2, 0xa2, ANY, 0, 0, FORM_PLAIN, 0, INSN_CPUID},
+    {MAP_0F, 0x20, 0x20, ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_FROM_CR},
+    {MAP_0F, 0x22, 0x22, ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_TO_CR},
+    {MAP_0F, 0x21, 0x21, ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_DR},
+    {MAP_0F, 0x23, 0x23, ANY, 0, 0, FORM_CONTROL, 0, INSN_MOV_DR},
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xc1, FORM_OPCODE, 0, INSN_VMCALL},
+    {MAP_0F, 0x01, 0x01, ANY, 0xfe, 0xc2, FORM_OPCODE, 0, INSN_VIRT}, /* VMLAUNCH, VMRESUME */
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xc4, FORM_OPCODE, 0, INSN_VIRT}, /* VMXOFF */
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xc8, FORM_OPCODE, 0, INSN_MONITOR},
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xc9, FORM_OPCODE, 0, INSN_MWAIT},
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xd1, FORM_OPCODE, 0, INSN_XSETBV},
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xd4, FORM_OPCODE, 0, INSN_VIRT}, /* VMFUNC */
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xd9, FORM_OPCODE, 0, INSN_VMMCALL},
+    /* VMRUN, VMLOAD, VMSAVE, STGI, CLGI, SKINIT, INVLPGA: all around VMMCALL */
+    {MAP_0F, 0x01, 0x01, ANY, 0xf8, 0xd8, FORM_OPCODE, 0, INSN_VIRT},
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xf9, FORM_OPCODE, 0, INSN_RDTSCP},
+    {MAP_0F, 0x01, 0x01, NONE, 0xff, 0xfa, FORM_OPCODE, 0, INSN_MONITOR}, /* MONITORX; F3 makes it MCOMMIT */
+    {MAP_0F, 0x01, 0x01, ANY, 0xff, 0xfb, FORM_OPCODE, 0, INSN_MWAIT},    /* MWAITX */
+    {MAP_0F, 0x01, 0x01, ANY, 0x38, 6 << 3, FORM_MODRM, 0, INSN_LMSW},
+    {MAP_0F, 0x01, 0x01, ANY, 0x38, 7 << 3, FORM_MEMORY, 0, INSN_INVLPG},
+    {MAP_0F, 0xc7, 0xc7, NONE, 0x38, 6 << 3, FORM_MEMORY, 0, INSN_VIRT}, /* VMPTRLD */
+    {MAP_0F, 0xc7, 0xc7, 0x66, 0x38, 6 << 3, FORM_MEMORY, 0, INSN_VIRT}, /* VMCLEAR */
+    {MAP_0F, 0xc7, 0xc7, 0xf3, 0x38, 6 << 3, FORM_MEMORY, 0, INSN_VIRT}, /* VMXON */
+    {MAP_0F, 0xc7, 0xc7, NONE, 0x38, 7 << 3, FORM_MEMORY, 0, INSN_VIRT}, /* VMPTRST */
+    {MAP_0F, 0x78, 0x79, NONE, 0, 0, FORM_MODRM, 0, INSN_VIRT},          /* VMREAD, VMWRITE */
+    {MAP_0F38, 0x80, 0x81, 0x66, 0, 0, FORM_MEMORY, 0, INSN_VIRT},       /* INVEPT, INVVPID */
+    {MAP_ONE, 0x88, 0x89, ANY, 0, 0, FORM_MEMORY, 0, INSN_MOV_STORE},
+    {MAP_ONE, 0x8a, 0x8b, ANY, 0, 0, FORM_MEMORY, 0, INSN_MOV_LOAD},
+    {MAP_ONE, 0xa0, 0xa1, ANY, 0, 0, FORM_MOFFS, 0, INSN_MOV_LOAD},
+    {MAP_ONE, 0xa2, 0xa3, ANY, 0, 0, FORM_MOFFS, 0, INSN_MOV_STORE},
+    {MAP_ONE, 0xc6, 0xc7, ANY, 0x38, 0, FORM_MEMORY, FLAG_IMMEDIATE, INSN_MOV_STORE},
+    {MAP_ONE, 0x63, 0x63, ANY, 0, 0, FORM_MEMORY, FLAG_EXTEND | FLAG_SIGN | FLAG_ONLY_64, INSN_MOV_LOAD},
+    {MAP_0F, 0xb6, 0xb7, ANY, 0, 0, FORM_MEMORY, FLAG_EXTEND, INSN_MOV_LOAD},
+    {MAP_0F, 0xbe, 0xbf, ANY, 0, 0, FORM_MEMORY, FLAG_EXTEND | FLAG_SIGN, INSN_MOV_LOAD},
 };
 
 #define REX_W 8
@@ -229,7 +207,7 @@ static uint8_t mandatory_prefix(const struct cursor *c)
 {
     if (c->rep)
         return c->rep;
-    return c->operand_prefix ? 0x66 : PREFIX_NONE;
+    return c->operand_prefix ? 0x66 : NONE;
 }
 
 static bool rule_needs_modrm(const struct rule *rule)
@@ -242,7 +220,7 @@ static bool rule_matches(const struct rule *rule, struct cursor *c)
 {
     if (rule->map != c->map || c->opcode < rule->first || c->opcode > rule->last)
         return false;
-    if (rule->prefix != PREFIX_ANY && rule->prefix != mandatory_prefix(c))
+    if (rule->prefix != ANY && rule->prefix != mandatory_prefix(c))
         return false;
     if ((rule->flags & FLAG_ONLY_64) && c->mode != INSN_MODE_64)
         return false;
@@ -331,7 +309,7 @@ static void fill_mov(struct cursor *c, const struct rule *rule, struct insn *ins
     insn->register_bytes = (uint8_t)access;
     if (rule->flags & FLAG_EXTEND) {
         access = c->opcode & 1 ? 2 : 1;
-        if (c->map == MAP_ONE_BYTE) /* MOVSXD */
+        if (c->map == MAP_ONE) /* MOVSXD */
             access = operand < 4 ? operand : 4;
         insn->register_bytes = (uint8_t)operand;
     }
