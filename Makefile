@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# Each part's rules stand in its own .mk file; all outputs lie under build/. `make help` lists what there is.
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := image
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+MULLION_VERSION := 0.1.0
+WERROR_FLAG := $(if $(filter 1,$(WERROR)),-Werror)
+PYTHON := /usr/bin/python3
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 20
+SOAK_SECONDS ?= 3600
+SUITE ?= bookworm
+UNIT_TARGETS :=
+FUZZ_TARGETS :=
+
+# Installing what the system lacks comes before everything else: make builds an included file first, then starts
+# over. Only the goals that need compilers ask for it.
+goals := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+ifneq ($(filter-out help clean,$(goals)),)
+include build/packages-build.mk
+endif
+ifneq ($(filter test check lint size soak fuzz unit system cleanroom,$(goals)),)
+include build/packages-test.mk
+endif
+build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/packages.trixie
+	@mkdir -p $(@D)
+	@tools/packages $*
+	@touch $@
+
+-include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
+
+.PHONY: help run test check soak size lint clean cleanroom unit fuzz system all
+
+help:
+	@echo 'make              build/mullion.img and build/mullion-demo.img, as `make image`'
+	@echo 'make run          build the demo image and boot it in QEMU (ONCE=1: exit after the status block;'
+	@echo '                  ACCEL=kvm: hardware virtualisation instead of emulation)'
+	@echo 'make test         everything: build, lint, check, fuzz, system tests (15 min warm, 40 min cold on 2 cores)'
+	@echo 'make check        host only: unit tests, sizes, documents (under a minute after the first build)'
+	@echo 'make unit         the unit tests alone         make fuzz    the fuzzers, FUZZ_SECONDS=20 each'
+	@echo 'make system       the system tests alone (TESTS="-k name" for some)'
+	@echo 'make soak         fuzzers for SOAK_SECONDS=3600 each, then the system tests, again and again until one fails'
+	@echo 'make size         sizes of the image by part, and of the VMM in lines of code'
+	@echo 'make lint         formatter and static analysis'
+	@echo 'make cleanroom    SUITE=bookworm|trixie: build and check in a minimal Debian of its own'
+	@echo 'make clean        remove build/ (downloads stay in the cache, see third_party/fetch)'
+
+all: image
+
+run: image
+	@exec $(PYTHON) tools/run
+
+test:
+	@exec $(PYTHON) tools/test-driver
+
+unit: $(UNIT_TARGETS)
+
+fuzz: $(FUZZ_TARGETS)
+
+check: unit
+	@tools/check
+
+system: image guests
+	@unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE; exec $(PYTHON) -m pytest -ra tests/system $(TESTS)
+
+soak:
+	@exec tools/soak $(SOAK_SECONDS)
+
+size: image
+	@tools/check-size --report
+
+lint:
+	@exec $(PYTHON) tools/lint
+
+clean:
+	rm -rf build
+
+cleanroom:
+	@exec nice -n 19 tools/cleanroom $(SUITE)
