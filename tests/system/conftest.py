@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""System tests: the real image in an emulator, driven through its consoles."""
+
+import pathlib
+import sys
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from emulator import EmulatorDied, EmulatorTimeout, Machine  # noqa: E402
+
+RETRIES = 1
+used_retries = []
+measurements = []
+
+
+def caused_by_emulator(report):
+    return report.failed and any(kind.__name__ in str(report.longrepr) for kind in (EmulatorTimeout, EmulatorDied))
+
+
+def pytest_runtest_protocol(item, nextitem):
+    """An emulator that hangs or dies is given one second chance per run, and that is printed."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    if any(caused_by_emulator(report) for report in reports) and len(used_retries) < RETRIES:
+        used_retries.append(item.nodeid)
+        item.session._setupstate.teardown_exact(None)
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in measurements:
+        terminalreporter.write_line(f"measured: {line}")
+    for name in used_retries:
+        terminalreporter.write_line(f"flaky: {name} passed or failed only on its second run", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def measured():
+    """Call it with a line of what the test measured; all lines are printed at the end."""
+    return measurements.append
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test keeps the logs of the machines that it used."""
+    outcome = yield
+    if outcome.get_result().failed:
+        for value in getattr(item, "funcargs", {}).values():
+            machine = value if isinstance(value, Machine) else getattr(value, "machine", None)
+            if isinstance(machine, Machine):
+                machine.keep_logs = True
+                outcome.get_result().sections.append(("machine", f"logs: {machine.folder}\n{machine.tail()}"))

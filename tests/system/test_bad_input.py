@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Input that is wrong in part: the rest comes up, and each fault is named with place, reason and remedy."""
+
+import re
+
+import pytest
+import variants
+from console import Agent
+from emulator import Machine
+from variants import GUESTS, LINUX, partition
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """One machine whose manifest has many faults, and one healthy partition that runs the package's bzImage."""
+    folder = tmp_path_factory.mktemp("faulty")
+    damaged = folder / "damaged"
+    kernel = (GUESTS / "vmlinux").read_bytes()
+    damaged.write_bytes(b"\x7fELF" + bytes(60) + kernel[64:1 << 20])
+    text = variants.manifest(
+        partition("healthy", [1], kernel="bzImage", cmdline="console=ttyS0 name=healthy"),
+        partition("unknown-field", [2], colour="blue"),
+        partition("lost-module", [2], kernel="nowhere"),
+        partition("damaged", [2], kernel="damaged", initramfs=""),
+        partition("many-cpus", 9),
+        partition("no-such-cpu", [7]),
+        partition("much-memory", [2], memory="64GiB"),
+        partition("claimed-twice", [1]),
+    )
+    images = {**LINUX, "bzImage": GUESTS / "bzImage", "damaged": damaged}
+    image = variants.build(folder, text, images)
+    with Machine(image, name="faulty") as machine:
+        agent = Agent(machine)
+        agent.boot_status = agent.wait_status()
+        agent.manifest_lines = text.splitlines()
+        yield agent
+
+
+def problem(agent, name, *words):
+    """The one problem about partition `name`: it holds the words and, for a fault of the manifest, line and column."""
+    index = next(i for i, line in enumerate(agent.manifest_lines) if f'"name": "{name}"' in line)
+    following = [i for i, line in enumerate(agent.manifest_lines) if '"name": "' in line and i > index]
+    last = following[0] - 1 if following else len(agent.manifest_lines)
+    found = []
+    for text in agent.boot_status.problems:
+        place = re.search(r"manifest:(\d+):(\d+)", text)
+        if name in text or (place and index - 1 <= int(place[1]) - 1 < last):
+            found.append(text)
+    assert len(found) == 1, f"wanted one problem about {name}, have {found} of {agent.boot_status.problems}"
+    for word in words:
+        assert re.search(word, found[0], re.I), f"/{word}/ is not in: {found[0]}"
+    return found[0]
+
+
+def test_unknown_field_is_named_with_line_and_column(faulty):
+    assert re.search(r"manifest:\d+:\d+", problem(faulty, "unknown-field", "colour"))
+
+
+def test_missing_module_is_named(faulty):
+    problem(faulty, "lost-module", "nowhere", "module2")
+
+
+def test_damaged_guest_kernel_is_named(faulty):
+    problem(faulty, "damaged", "damaged")
+
+
+def test_more_cpus_than_there_are(faulty):
+    problem(faulty, "many-cpus", r"9 CPUs wanted")
+
+
+def test_cpu_that_does_not_exist(faulty):
+    problem(faulty, "no-such-cpu", r"CPU 7 does not exist")
+
+
+def test_more_memory_than_there_is(faulty):
+    problem(faulty, "much-memory", r"MiB wanted", r"MiB left")
+
+
+def test_cpu_claimed_by_two_partitions(faulty):
+    problem(faulty, "claimed-twice", r"CPU 1", "healthy")
+
+
+def test_the_rest_comes_up_and_boots_the_packages_bzimage(faulty):
+    assert faulty.boot_status.partitions["healthy"]["state"] == "running"
+    with faulty.attached("healthy") as shell:
+        shell.wake(240)
+        assert shell.run("nproc").strip() == "1"
+
+
+def test_syntax_error_and_a_cpu_that_does_not_start(tmp_path):
+    text = variants.manifest(partition("alpha", [1])).replace('"cpus": [', '"cpus": [,', 1)
+    line = next(i for i, one in enumerate(text.splitlines(), 1) if "[," in one)
+    image = variants.build(tmp_path, text, images={})
+    with Machine(image, cpus="4,maxcpus=6", name="syntax") as machine:
+        agent = Agent(machine)
+        status = agent.wait_status()
+        assert any(re.search(rf"manifest:{line}:\d+", one) for one in status.problems), status.problems
+        assert status.partitions == {}
+        assert status.fields["cpus"].startswith(("4 ", "6 "))
+        assert agent.command("help")

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Images for one test: the product with another manifest, other guests, or a damaged part."""
+
+import json
+import subprocess
+
+from emulator import BUILD, TOP
+
+GUESTS = BUILD / "guests"
+DEMO = BUILD / "mullion-demo.img"
+LINUX = {"vmlinux": GUESTS / "vmlinux", "initramfs.cpio": GUESTS / "initramfs.cpio"}
+
+
+def partition(name, cpus, *, memory="256MiB", kernel="vmlinux", initramfs="initramfs.cpio", cmdline="console=ttyS0",
+              **more):
+    boot = {"kernel": kernel, "cmdline": cmdline}
+    if initramfs:
+        boot["initramfs"] = initramfs
+    return {"name": name, "cpus": cpus, "memory": memory, "boot": boot, **more}
+
+
+def manifest(*partitions):
+    return json.dumps({"apiVersion": "mullion/v1", "kind": "Machine", "partitions": partitions}, indent=2) + "\n"
+
+
+def build(folder, text, images=None, arguments=()):
+    """Writes an image with the manifest `text` into `folder`; returns its path."""
+    source = folder / "manifest.json"
+    source.write_text(text)
+    out = folder / "variant.img"
+    command = [TOP / "image" / "build", "--out", out, "--manifest", source]
+    for name, path in (LINUX if images is None else images).items():
+        command += ["--image", f"{name}={path}"]
+    subprocess.run([*command, *arguments], check=True, cwd=TOP)
+    return out
