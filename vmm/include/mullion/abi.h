@@ -111,14 +111,13 @@ enum mullion_stop_reason {
     MULLION_REASON_MMIO_INSTRUCTION =
         8,                           /* access to a device by an instruction not decoded; detail = address */
     MULLION_REASON_ENTRY_FAILED = 9, /* the CPU refused the guest state; detail = exit code */
-    MULLION_REASON_EXCEPTION_LOOP = 10, /* #DB or #AC delivery does not end; detail = vector */
-    MULLION_REASON_MACHINE_CHECK = 11,
-    MULLION_REASON_STUCK = 12,      /* a CPU did not leave the guest when told to */
-    MULLION_REASON_AGENT_EXIT = 13, /* agent only: it ended itself; text in the log */
-    MULLION_REASON_ALL_HALTED = 14, /* every vCPU waits with interrupts off: nothing can wake it */
+    MULLION_REASON_MACHINE_CHECK = 10,
+    MULLION_REASON_STUCK = 11,      /* a CPU did not leave the guest when told to */
+    MULLION_REASON_AGENT_EXIT = 12, /* agent only: it ended itself; text in the log */
+    MULLION_REASON_ALL_HALTED = 13, /* every vCPU waits with interrupts off: nothing can wake it */
     MULLION_REASON_BAD_PAGE_TABLE =
         15, /* an instruction could not be fetched; detail = guest-linear address */
-    MULLION_REASON_COUNT = 16,
+    MULLION_REASON_COUNT = 15,
 };
 
 /** What a CPU does. */
@@ -223,7 +222,7 @@ struct mullion_memory_info {
 struct mullion_module_info {
     uint32_t index; /* in: 0..module_count-1 */
     uint32_t zero;
-    uint64_t gpa;                  /* out: page aligned */
+    uint64_t gpa;                  /* out: page aligned, but for host-dsdt */
     uint64_t bytes;                /* out */
     char name[MULLION_TEXT_BYTES]; /* out: the text after the file name on the loader's line */
 };

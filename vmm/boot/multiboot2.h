@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What the loader handed over, copied out of its tags once. Source: Multiboot2 specification, section 3.6. */
+#ifndef BOOT_MULTIBOOT2_H
+#define BOOT_MULTIBOOT2_H
+
+#include "core/screen.h"
+#include "mullion/abi.h"
+
+#define BOOT_MAX_MODULES 32
+#define BOOT_MAX_RAM     128
+
+struct boot_module {
+    uint64_t start; /* page aligned */
+    uint64_t bytes;
+    char text[MULLION_TEXT_BYTES];
+};
+
+struct boot_ram {
+    uint64_t start;
+    uint64_t bytes;
+};
+
+struct boot_info {
+    struct boot_module modules[BOOT_MAX_MODULES];
+    struct boot_ram ram[BOOT_MAX_RAM]; /* usable RAM, as the firmware said */
+    struct screen_mode screen;
+    uint32_t module_count;
+    uint32_t ram_count;
+    uint32_t modules_dropped; /* beyond BOOT_MAX_MODULES */
+    uint8_t rsdp[36];
+    uint32_t rsdp_bytes; /* 0: the loader gave none */
+};
+
+/** Reads the tags at `address` into *info. Everything in *info is bounded; unknown tags are passed over. */
+void multiboot2_read(uint64_t address, struct boot_info *info);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* 16550 registers: National Semiconductor PC16550D data sheet, section 8. */
+#include "core/console.h"
+
+#include "core/lib.h"
+#include "core/screen.h"
+#include "core/spinlock.h"
+
+#define UART_FIFO_BYTES 16
+#define LSR_DATA_READY  0x01
+#define LSR_THR_EMPTY   0x20
+#define OUTPUT_BYTES    16384u /* power of two */
+#define INPUT_BYTES     1024u  /* power of two */
+#define PANIC_POLLS     1000000u
+
+enum uart_register { RBR_THR, IER_DLM, FCR, LCR, MCR, LSR, MSR, SCR };
+
+struct port {
+    const char *name;
+    uint16_t base;
+    bool present;
+    uint64_t sent; /* absolute offset of the next byte of the ring to send */
+};
+
+static struct port ports[] = {{"COM1", 0x3f8, false, 0}, {"COM2", 0x2f8, false, 0}};
+static char output[OUTPUT_BYTES];
+static uint64_t output_next;
+static uint8_t input[INPUT_BYTES];
+static uint64_t input_head, input_tail;
+static struct spinlock lock;
+static bool panicking;
+
+static bool port_probe(struct port *port)
+{
+    outb(port->base + SCR, 0x5a);
+    if (inb(port->base + SCR) != 0x5a) {
+        return false;
+    }
+    outb(port->base + SCR, 0xa5);
+    return inb(port->base + SCR) == 0xa5;
+}
+
+static void port_program(const struct port *port)
+{
+    outb(port->base + IER_DLM, 0);
+    outb(port->base + LCR, 0x80);
+    outb(port->base + RBR_THR, 1);
+    outb(port->base + IER_DLM, 0);
+    outb(port->base + LCR, 0x03);
+    outb(port->base + FCR, 0x07);
+    outb(port->base + MCR, 0x03);
+}
+
+void console_init(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
+        ports[i].present = port_probe(&ports[i]);
+        if (ports[i].present) {
+            port_program(&ports[i]);
+        }
+    }
+}
+
+static void port_send(struct port *port)
+{
+    while (port->sent != output_next && (inb(port->base + LSR) & LSR_THR_EMPTY) != 0) {
+        for (int i = 0; i < UART_FIFO_BYTES && port->sent != output_next; i++) {
+            outb(port->base + RBR_THR, (uint8_t)output[port->sent++ % OUTPUT_BYTES]);
+        }
+    }
+}
+
+static void send(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
+        if (!ports[i].present) {
+            ports[i].sent = output_next;
+        }
+        for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u); polls++) {
+            port_send(&ports[i]);
+        }
+    }
+}
+
+static void append(char c)
+{
+    output[output_next++ % OUTPUT_BYTES] = c;
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
+        if (output_next - ports[i].sent > OUTPUT_BYTES) {
+            ports[i].sent = output_next - OUTPUT_BYTES;
+        }
+    }
+}
+
+static void take(void)
+{
+    if (!panicking) {
+        spin_lock(&lock);
+    }
+}
+
+static void release(void)
+{
+    if (!panicking) {
+        spin_unlock(&lock);
+    }
+}
+
+void console_write(const char *text, size_t count)
+{
+    take();
+    for (size_t i = 0; i < count; i++) {
+        if (text[i] == '\n') {
+            append('\r');
+        }
+        append(text[i]);
+        if (panicking) {
+            send();
+        }
+    }
+    send();
+    screen_write(text, count);
+    release();
+}
+
+size_t console_room(void)
+{
+    uint64_t waiting = 0;
+    take();
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
+        uint64_t behind = ports[i].present ? output_next - ports[i].sent : 0;
+        waiting = behind > waiting ? behind : waiting;
+    }
+    release();
+    return (size_t)(OUTPUT_BYTES - waiting) / 2;
+}
+
+static void receive(const struct port *port)
+{
+    while (input_tail - input_head < INPUT_BYTES && (inb(port->base + LSR) & LSR_DATA_READY) != 0) {
+        input[input_tail++ % INPUT_BYTES] = inb(port->base + RBR_THR);
+    }
+}
+
+bool console_poll(void)
+{
+    take();
+    send();
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
+        if (ports[i].present) {
+            receive(&ports[i]);
+        }
+    }
+    bool unread = input_tail != input_head;
+    release();
+    return unread;
+}
+
+bool console_busy(void)
+{
+    take();
+    bool busy = false;
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
+        busy |= ports[i].present && ports[i].sent != output_next;
+    }
+    release();
+    return busy;
+}
+
+size_t console_read(uint8_t *bytes, size_t count)
+{
+    size_t copied = 0;
+    take();
+    while (copied < count && input_head != input_tail) {
+        bytes[copied++] = input[input_head++ % INPUT_BYTES];
+    }
+    release();
+    return copied;
+}
+
+void console_panic(void)
+{
+    panicking = true;
+}
+
+void console_describe(char *text, size_t bytes)
+{
+    text_copy(text, "", bytes);
+    for (size_t i = 0; i <= ARRAY_COUNT(ports); i++) {
+        const char *name = i < ARRAY_COUNT(ports) ? (ports[i].present ? ports[i].name : "") : screen_name();
+        size_t used = strlen(text);
+        if (name[0] != 0 && used > 0) {
+            text_copy(text + used, ", ", bytes - used);
+            used += 2;
+        }
+        text_copy(text + used, name, bytes - used);
+    }
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The owner of every 2 MiB frame of RAM. A frame has one owner; memory that changes hands is scrubbed in between:
+ *
+ *   boot, release -> DIRTY -> (scrub, one frame at a time, on idle CPUs) -> FREE -> frames_claim -> PARTITION
+ */
+#ifndef CORE_FRAMES_H
+#define CORE_FRAMES_H
+
+#include "core/types.h"
+#include "mullion/abi.h"
+
+struct frame {
+    uint8_t owner;     /* enum mullion_owner, or FRAME_SCRUBBING while a CPU clears it */
+    uint8_t partition; /* if MULLION_OWNER_PARTITION */
+};
+
+/** A run of frames with one owner. */
+struct frame_run {
+    hpa_t start;
+    uint64_t bytes;
+    enum mullion_owner owner;
+    uint32_t partition;
+};
+
+/** Takes `table` (one entry per frame below `end`, zeroed) into use: all frames MULLION_OWNER_RESERVED. */
+void frames_init(struct frame *table, uint64_t end);
+
+/** Boot only: every frame wholly inside the range becomes MULLION_OWNER_DIRTY. */
+void frames_add_ram(uint64_t start, uint64_t bytes);
+
+/** Boot only: every frame touched by the range gets `owner`. */
+void frames_reserve(uint64_t start, uint64_t bytes, enum mullion_owner owner);
+
+/** Boot only: takes a run of dirty frames below `limit`, the highest that fits; 0 address if there is none. */
+hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint32_t partition);
+
+/**
+ * Gives free frames to a partition, all or none. Range 2 MiB aligned. Errors: -MULLION_E_MEMORY_NOT_RAM, _BUSY, _DIRTY with
+ * *failed = the first offending frame and *failed_owner = owner << 16 | partition.
+ */
+int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed, uint32_t *failed_owner);
+
+/** Takes frames from a partition: they become dirty. */
+void frames_release(hpa_t start, uint64_t bytes);
+
+/** Clears one dirty frame; false if there is none. Callable on any CPU. */
+bool frames_scrub_step(void);
+
+/** The index-th run of equal owner; false past the last. */
+bool frames_run(uint32_t index, struct frame_run *run);
+
+/** Does `partition` own the frame of this address? */
+bool frames_owned_by(hpa_t address, uint32_t partition);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORE_INTERRUPT_H
+#define CORE_INTERRUPT_H
+
+#include "core/partition.h"
+
+/** Carries out an interrupt command of `from`; counts it as refused if it reaches no vCPU of the partition. */
+void interrupt_send_ipi(struct vcpu *from, uint64_t icr);
+
+/** Delivers an IO-APIC message to the vCPU that it addresses. */
+void interrupt_deliver_message(const struct partition *p, const struct ioapic_message *message);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The loading window: one partition's memory, seen by the agent between create (or reset) and start. */
+#ifndef CORE_LOADING_H
+#define CORE_LOADING_H
+
+#include "core/partition.h"
+
+/** Maps all memory of `p` at platform.window_gpa + GPA in the agent. -MULLION_E_STATE: not defined, or a window is open. */
+int loading_open(struct partition *p);
+
+/** Closes the window if it shows `p`; -MULLION_E_STATE if it does not. */
+int loading_close(const struct partition *p);
+
+/** The agent has died: whatever is open is closed. */
+void loading_close_any(void);
+
+#endif

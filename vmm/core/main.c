@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of boot, as a table of contents. */
+#include "boot/multiboot2.h"
+#include "core/agent.h"
+#include "core/console.h"
+#include "core/frames.h"
+#include "core/lib.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/platform.h"
+#include "core/run.h"
+#include "x86/apic.h"
+#include "x86/cpuid.h"
+#include "x86/hvm.h"
+#include "x86/paging.h"
+#include "x86/pci_host.h"
+#include "x86/smp.h"
+#include "x86/tsc.h"
+
+#define BOOT_MAP_END 0x100000000ull
+
+struct platform platform;
+
+void vmm_main(uint64_t multiboot2_info);
+__attribute__((noreturn)) void stack_switch(void *top, void (*function)(void));
+
+static void start_screen(bool mapped_low)
+{
+    const struct screen_mode *mode = &platform.boot.screen;
+    bool low = mode->address + screen_bytes(mode) <= BOOT_MAP_END;
+    if (low == mapped_low) {
+        screen_init(mode);
+    }
+}
+
+static void map_screen(void)
+{
+    const struct screen_mode *mode = &platform.boot.screen;
+    if (mode->kind != SCREEN_NONE) {
+        paging_map(mode->address, screen_bytes(mode), PAGING_WRITE_COMBINING);
+    }
+}
+
+static void read_cpu_limits(void)
+{
+    platform.phys_bits = cpuid(0x80000008, 0).eax & 0xff;
+    platform.window_gpa = BIT(platform.phys_bits - 1);
+    platform.gigabyte_pages = (cpuid(0x80000001, 0).edx >> 26 & 1) != 0;
+}
+
+/** Second half of boot, on a stack with a guard page. */
+static void boot_on_own_stack(void)
+{
+    hvm->init();
+    hvm->cpu_enable(cpu_at(0));
+    cpu_at(0)->started = true;
+    agent_init();
+    smp_start_all(platform.trampoline_page);
+    log_line("%s, %s APICs, TSC %s", hvm->name, apic_is_x2apic() ? "x2APIC" : "xAPIC",
+             tsc_reliable() ? "in step on all CPUs" : "not in step: guests do not get it as a stable clock");
+    log_line("starting the agent");
+    run_cpu();
+}
+
+void vmm_main(uint64_t multiboot2_info)
+{
+    tsc_note_boot();
+    cpu_early_init();
+    console_init();
+    multiboot2_read(multiboot2_info, &platform.boot);
+    start_screen(true);
+    log_line("Mullion %s", MULLION_VERSION);
+    acpi_read(platform.boot.rsdp, platform.boot.rsdp_bytes, &platform.acpi);
+    hvm_choose();
+    read_cpu_limits();
+    cpuid_init();
+    memory_init();
+    paging_init();
+    map_screen();
+    paging_activate();
+    start_screen(false);
+    apic_init();
+    apic_enable();
+    cpu_set_boot(apic_read_id());
+    cpu_alloc_stacks(cpu_at(0));
+    cpu_load(cpu_at(0));
+    tsc_init(platform.acpi.pm_timer_port);
+    pci_host_scan(&platform.acpi);
+    stack_switch(cpu_at(0)->stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES, boot_on_own_stack);
+}

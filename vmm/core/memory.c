@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/memory.h"
+
+#include "core/agent.h"
+#include "core/frames.h"
+#include "core/lib.h"
+#include "core/log.h"
+#include "core/platform.h"
+#include "core/pool.h"
+#include "x86/cpu.h"
+
+#define POOL_BYTES          (6ull << 20)
+#define POOL_BYTES_PER_CPU  (64ull << 10)
+#define LOW_LIMIT           0x100000000ull
+#define IMAGE_START         0x200000ull
+#define TRAMPOLINE_FIRST    0x8000ull
+#define TRAMPOLINE_LAST     0x90000ull
+
+/** The end of the highest RAM that the frame table must describe. */
+static uint64_t ram_end(void)
+{
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
+        const struct boot_ram *ram = &platform.boot.ram[i];
+        end = ram->start + ram->bytes > end ? ram->start + ram->bytes : end;
+        platform.ram_bytes += ram->bytes;
+    }
+    return align_up(end, FRAME_BYTES);
+}
+
+/** If [at, at + bytes) meets a module, the module's start; else `at`. */
+static uint64_t below_modules(uint64_t at, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < platform.boot.module_count; i++) {
+        const struct boot_module *module = &platform.boot.modules[i];
+        if (module->start < at + bytes && at < module->start + module->bytes) {
+            return module->start;
+        }
+    }
+    return at;
+}
+
+/** The highest place below 4 GiB for `bytes` of frames that no module touches; 0 if there is none. */
+static uint64_t find_place(uint64_t bytes)
+{
+    uint64_t best = 0;
+    for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
+        const struct boot_ram *ram = &platform.boot.ram[i];
+        uint64_t lowest = align_up(ram->start, FRAME_BYTES);
+        lowest = lowest < 2 * FRAME_BYTES ? 2 * FRAME_BYTES : lowest;
+        uint64_t end = ram->start + ram->bytes < LOW_LIMIT ? ram->start + ram->bytes : LOW_LIMIT;
+        while (end >= lowest + bytes) {
+            uint64_t at = align_down(end - bytes, FRAME_BYTES);
+            uint64_t clear = below_modules(at, bytes);
+            if (clear == at) {
+                best = at >= lowest && at > best ? at : best;
+                break;
+            }
+            end = clear;
+        }
+    }
+    return best;
+}
+
+static void find_trampoline_page(void)
+{
+    for (uint64_t page = TRAMPOLINE_FIRST; page < TRAMPOLINE_LAST; page += PAGE_BYTES) {
+        for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
+            const struct boot_ram *ram = &platform.boot.ram[i];
+            if (page >= ram->start && page + PAGE_BYTES <= ram->start + ram->bytes &&
+                below_modules(page, PAGE_BYTES) == page) {
+                platform.trampoline_page = page;
+                return;
+            }
+        }
+    }
+    log_fatal("no free page below 1 MiB to start the other CPUs from; the firmware's memory map leaves none; update "
+              "the firmware");
+}
+
+/** What the loader left behind a module in its last page belongs to nobody: the agent shall not see it. */
+static void clear_module_tails(void)
+{
+    for (uint32_t i = 0; i < platform.boot.module_count; i++) {
+        uint64_t end = platform.boot.modules[i].start + platform.boot.modules[i].bytes;
+        memset((void *)end, 0, align_up(end, PAGE_BYTES) - end); // NOLINT(performance-no-int-to-ptr)
+    }
+}
+
+void memory_init(void)
+{
+    uint64_t end = ram_end();
+    uint64_t table_bytes = align_up(end / FRAME_BYTES * sizeof(struct frame), PAGE_BYTES);
+    uint64_t pool = POOL_BYTES + cpu_count() * POOL_BYTES_PER_CPU;
+    uint64_t bytes = align_up(table_bytes + pool, FRAME_BYTES);
+    uint64_t start = find_place(bytes);
+    uint64_t needed = bytes + FRAME_BYTES + AGENT_RAM_BYTES + AGENT_STATE_BYTES;
+    if (start == 0) {
+        log_fatal("too little memory: %lu MiB found, the VMM and the agent alone need %lu MiB; add memory",
+                  platform.ram_bytes >> 20, needed >> 20);
+    }
+    pool_init((void *)start, bytes); // NOLINT(performance-no-int-to-ptr)
+    struct frame *table = pool_alloc(table_bytes / PAGE_BYTES);
+    ASSERT(table != NULL);
+    frames_init(table, end);
+    for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
+        frames_add_ram(platform.boot.ram[i].start, platform.boot.ram[i].bytes);
+    }
+    frames_reserve(0, FRAME_BYTES, MULLION_OWNER_RESERVED);
+    frames_reserve(IMAGE_START, FRAME_BYTES, MULLION_OWNER_VMM);
+    frames_reserve(start, bytes, MULLION_OWNER_VMM);
+    for (uint32_t i = 0; i < platform.boot.module_count; i++) {
+        frames_reserve(platform.boot.modules[i].start, platform.boot.modules[i].bytes, MULLION_OWNER_MODULES);
+    }
+    clear_module_tails();
+    find_trampoline_page();
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Partitions and their vCPUs: what they own, and the life of a partition. */
+#ifndef CORE_PARTITION_H
+#define CORE_PARTITION_H
+
+#include "core/spinlock.h"
+#include "dev/ioapic.h"
+#include "dev/pci.h"
+#include "dev/power.h"
+#include "dev/uart.h"
+#include "dev/x2apic.h"
+#include "mullion/abi.h"
+#include "x86/cpu.h"
+#include "x86/npt.h"
+
+#define PARTITION_POOL_PAGES 512u /* a partition's budget of the VMM's pool, in pages */
+
+struct partition;
+
+/** Index into vcpu.gpr, in the order of the instruction encoding. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
+
+/** What a vCPU does when it is not parked. */
+enum vcpu_activity {
+    VCPU_WAIT_SIPI,
+    VCPU_ACTIVE,
+    VCPU_HALTED,
+};
+
+/* Bits of vcpu.requests, set by any CPU. */
+#define VCPU_REQUEST_PARK BIT(0)
+#define VCPU_REQUEST_INIT BIT(1)
+#define VCPU_REQUEST_SIPI BIT(2)
+#define VCPU_REQUEST_NMI  BIT(3)
+
+/** An event to deliver at the next entry. */
+struct vcpu_event {
+    enum { EVENT_NONE, EVENT_EXCEPTION, EVENT_NMI, EVENT_INTERRUPT } kind;
+    uint8_t vector;
+    bool has_error;
+    uint32_t error;
+};
+
+/** The last exit, in vendor-neutral words; the back end fills what its reason calls for. */
+struct vcpu_exit {
+    uint64_t code; /* as the hardware numbers it */
+    uint64_t next_rip; /* 0: the hardware did not tell */
+    uint64_t gpa;      /* MULLION_EXIT_MMIO */
+    bool is_write;
+    bool is_fetch;
+    uint16_t port; /* MULLION_EXIT_PORT */
+    uint8_t port_bytes;
+    bool port_in;
+    bool port_string;
+    uint8_t vector; /* MULLION_EXIT_EXCEPTION */
+    uint8_t control; /* MULLION_EXIT_CR_WRITE: register number */
+};
+
+struct vcpu {
+    uint64_t gpr[GPR_COUNT]; /* RSP is kept by the back end */
+    struct partition *partition;
+    struct cpu *cpu;
+    uint32_t index;
+    enum vcpu_activity activity;
+    bool halted_for_good; /* halted with interrupts off */
+    uint64_t requests;    /* VCPU_REQUEST_ bits, atomic */
+    uint8_t sipi_page;
+    bool parked; /* set by its CPU, read by CPU 0 */
+    bool fresh;  /* registers outside the back end's care must be cleared at the next entry */
+    bool nmi_blocked;
+    struct vcpu_event event;
+    struct vcpu_exit exit;
+    enum mullion_exit exit_reason;
+    struct x2apic apic;
+    uint64_t mtrr_def_type;
+    uint64_t clock_msr;      /* MSR_KVM_SYSTEM_TIME_NEW */
+    uint64_t wall_clock_msr; /* MSR_KVM_WALL_CLOCK_NEW */
+    uint64_t last_exit_tsc;
+    uint64_t idle_since_exit; /* ticks halted since the last exit: not counted as a stay in the VMM */
+    void *vendor;             /* VMCB or VMCS */
+    struct mullion_partition_counters counters;
+    bool waiting; /* agent: EVENT_WAIT has not returned yet */
+    gpa_t wait_request;
+    uint64_t wait_deadline;
+};
+
+struct memory_range {
+    gpa_t gpa;
+    hpa_t hpa;
+    uint64_t bytes;
+};
+
+struct partition {
+    uint32_t id;
+    char name[MULLION_NAME_BYTES];
+    struct spinlock state_lock;
+    enum mullion_partition_state state;
+    enum mullion_stop_reason reason;
+    uint32_t reason_vcpu;
+    uint64_t reason_detail;
+    uint64_t reason_rip;
+    uint64_t start_count;
+    uint64_t start_tsc;
+    uint32_t vcpu_count;
+    struct vcpu *vcpus[MULLION_MAX_VCPUS];
+    uint32_t range_count;
+    struct memory_range ranges[MULLION_MAX_RANGES];
+    struct npt npt;
+    struct spinlock device_lock; /* uart, ioapic, pci */
+    struct ioapic ioapic;
+    struct pci_bus pci;
+    struct power power;
+    struct uart uart;
+};
+
+/** The partition with this identifier, or NULL. */
+struct partition *partition_find(uint32_t id);
+
+/** PARTITION_CREATE: checks the whole request, then claims; see abi.h for errors. */
+int partition_create(struct mullion_partition_create *request);
+
+/** Boot only: makes partition 0 with one vCPU on CPU 0. */
+struct partition *partition_create_agent(void);
+
+int partition_add_memory(struct mullion_partition_add_memory *request);
+int partition_start(struct partition *p, const struct mullion_partition_start *entry);
+int partition_stop(struct partition *p);
+int partition_pause(struct partition *p);
+int partition_resume(struct partition *p);
+int partition_reset(struct partition *p);
+int partition_destroy(struct partition *p);
+int partition_power_button(struct partition *p);
+
+/** From one of its own CPUs: the partition ends with a reason; its other vCPUs are told to park. */
+void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t detail);
+
+/** Host-physical address of guest RAM; false if `address` is not RAM of the partition. *left = bytes to the range's end. */
+bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, uint64_t *left);
+
+/** Copies from guest RAM; -MULLION_E_BAD_ADDRESS if any byte is outside (then nothing is promised of `to`). */
+int partition_read(const struct partition *p, gpa_t from, void *to, size_t bytes);
+
+/** Copies to guest RAM; -MULLION_E_BAD_ADDRESS if any byte is outside (nothing is written). */
+int partition_write(const struct partition *p, gpa_t to, const void *from, size_t bytes);
+
+/** Rising edge on an IO-APIC pin. The device lock is held. */
+void partition_interrupt_pin(struct partition *p, unsigned pin);
+
+/** Sets request bits of a vCPU and makes its CPU look. */
+void vcpu_request(struct vcpu *vcpu, uint64_t bits);
+
+/** Makes `vector` pending in a vCPU and makes its CPU look. */
+void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
+
+/** Queues a fault for the next entry (verdict of an exit). */
+void vcpu_fault(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+
+#define VECTOR_DB 1u
+#define VECTOR_UD 6u
+#define VECTOR_GP 13u
+#define VECTOR_PF 14u
+#define VECTOR_AC 17u
+#define VECTOR_MC 18u
+
+#endif

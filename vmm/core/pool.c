@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/pool.h"
+
+#include "core/lib.h"
+#include "core/log.h"
+#include "core/spinlock.h"
+
+static uint8_t *base;
+static uint64_t page_count, free_count;
+static uint8_t *used; /* one byte per page */
+static struct spinlock lock;
+
+void pool_init(void *start, uint64_t bytes)
+{
+    base = start;
+    page_count = bytes / PAGE_BYTES;
+    used = base;
+    memset(used, 0, page_count);
+    uint64_t own = align_up(page_count, PAGE_BYTES) / PAGE_BYTES;
+    memset(used, 1, own);
+    free_count = page_count - own;
+}
+
+static uint64_t run_length(uint64_t first, uint64_t wanted)
+{
+    uint64_t length = 0;
+    while (length < wanted && first + length < page_count && used[first + length] == 0) {
+        length++;
+    }
+    return length;
+}
+
+void *pool_alloc(uint64_t pages)
+{
+    void *found = NULL;
+    spin_lock(&lock);
+    for (uint64_t first = 0; first + pages <= page_count && found == NULL;) {
+        uint64_t length = run_length(first, pages);
+        if (length == pages) {
+            memset(used + first, 1, pages);
+            free_count -= pages;
+            found = base + first * PAGE_BYTES;
+        }
+        first += length + 1;
+    }
+    spin_unlock(&lock);
+    if (found != NULL) {
+        memset(found, 0, pages * PAGE_BYTES);
+    }
+    return found;
+}
+
+void pool_free(void *start, uint64_t pages)
+{
+    uint64_t first = (uint64_t)((uint8_t *)start - base) / PAGE_BYTES;
+    spin_lock(&lock);
+    for (uint64_t i = first; i < first + pages; i++) {
+        ASSERT(i < page_count && used[i] == 1);
+        used[i] = 0;
+    }
+    free_count += pages;
+    spin_unlock(&lock);
+}
+
+uint64_t pool_free_pages(void)
+{
+    return free_count;
+}
+
+hpa_t pool_start(void)
+{
+    return hpa((uint64_t)(uintptr_t)base);
+}
+
+uint64_t pool_bytes(void)
+{
+    return page_count * PAGE_BYTES;
+}

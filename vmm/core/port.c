@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* I/O ports of a partition: an allow-list by table. A port outside it reads as all ones and ignores writes. */
+#include "core/event.h"
+#include "core/exits.h"
+#include "mullion/machine.h"
+#include "x86/hvm.h"
+
+struct port_row {
+    uint16_t first, last;
+    uint32_t (*read)(struct vcpu *vcpu, uint16_t port, unsigned bytes);
+    void (*write)(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value);
+};
+
+static void uart_line_changed(struct partition *p)
+{
+    if (uart_edge(&p->uart)) {
+        partition_interrupt_pin(p, MACHINE_GSI_UART);
+    }
+}
+
+static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes)
+{
+    struct partition *p = vcpu->partition;
+    (void)bytes;
+    spin_lock(&p->device_lock);
+    uint8_t value = uart_read(&p->uart, port - MACHINE_PORT_UART);
+    uart_line_changed(p);
+    spin_unlock(&p->device_lock);
+    return value;
+}
+
+static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value)
+{
+    struct partition *p = vcpu->partition;
+    (void)bytes;
+    spin_lock(&p->device_lock);
+    uint64_t before = p->uart.output_next;
+    uart_write(&p->uart, port - MACHINE_PORT_UART, (uint8_t)value);
+    uart_line_changed(p);
+    bool wrote = p->uart.output_next != before;
+    spin_unlock(&p->device_lock);
+    if (wrote) {
+        event_post_console(p->id);
+    }
+}
+
+static uint32_t read_power(struct vcpu *vcpu, uint16_t port, unsigned bytes)
+{
+    (void)bytes;
+    return power_read(&vcpu->partition->power, port);
+}
+
+static void write_power(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value)
+{
+    (void)bytes;
+    switch (power_write(&vcpu->partition->power, port, (uint8_t)value)) {
+    case POWER_NOTHING:
+        break;
+    case POWER_OFF:
+        partition_end(vcpu, MULLION_REASON_POWER_OFF, 0);
+        break;
+    case POWER_RESET:
+        partition_end(vcpu, MULLION_REASON_RESET, 0);
+        break;
+    }
+}
+
+static uint32_t read_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes)
+{
+    struct partition *p = vcpu->partition;
+    spin_lock(&p->device_lock);
+    uint32_t value = pci_port_read(&p->pci, port, bytes);
+    spin_unlock(&p->device_lock);
+    return value;
+}
+
+static void write_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value)
+{
+    struct partition *p = vcpu->partition;
+    if (power_owns_port(port) && bytes == 1) { /* 0xcf9 lies inside the address register */
+        write_power(vcpu, port, bytes, value);
+        return;
+    }
+    spin_lock(&p->device_lock);
+    pci_port_write(&p->pci, port, bytes, value);
+    spin_unlock(&p->device_lock);
+}
+
+static const struct port_row rows[] = {
+    {MACHINE_PORT_UART, MACHINE_PORT_UART + 7, read_uart, write_uart},
+    {MACHINE_PORT_SLEEP_CONTROL, MACHINE_PORT_EVENT, read_power, write_power},
+    {MACHINE_PORT_PCI_ADDRESS, MACHINE_PORT_PCI_DATA + 3, read_pci, write_pci},
+};
+
+static const struct port_row *row_of(uint16_t port, unsigned bytes)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        if (port >= rows[i].first && port + bytes - 1u <= rows[i].last) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t width_mask(unsigned bytes)
+{
+    return bytes == 4 ? UINT32_MAX : (1u << (8 * bytes)) - 1;
+}
+
+/** IN writes AL, AX or EAX; a 32-bit result clears the upper half of RAX. */
+static void set_result(struct vcpu *vcpu, unsigned bytes, uint32_t value)
+{
+    uint64_t mask = width_mask(bytes);
+    uint64_t kept = bytes == 4 ? 0 : vcpu->gpr[RAX] & ~mask;
+    vcpu->gpr[RAX] = kept | (value & mask);
+}
+
+void exit_port(struct vcpu *vcpu)
+{
+    const struct vcpu_exit *exit = &vcpu->exit;
+    const struct port_row *row = row_of(exit->port, exit->port_bytes);
+    if (exit->port_string) { /* string forms would need guest memory operands: no device here wants them */
+        vcpu->counters.refused_ports++;
+        vcpu_fault(vcpu, VECTOR_GP, true, 0);
+        return;
+    }
+    if (!exit_skip(vcpu)) {
+        return;
+    }
+    vcpu->counters.refused_ports += row == NULL;
+    if (exit->port_in) {
+        set_result(vcpu, exit->port_bytes, row == NULL ? UINT32_MAX : row->read(vcpu, exit->port, exit->port_bytes));
+    } else if (row != NULL) {
+        row->write(vcpu, exit->port, exit->port_bytes, (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes));
+    }
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/run.h"
+
+#include "core/agent.h"
+#include "core/console.h"
+#include "core/event.h"
+#include "core/frames.h"
+#include "core/hypercall.h"
+#include "core/lib.h"
+#include "x86/asm.h"
+#include "x86/hvm.h"
+#include "x86/tsc.h"
+
+#define POLL_BUSY_US 1000u
+#define POLL_IDLE_US 10000u
+
+static uint64_t next_poll; /* CPU 0: when the host console is looked at again */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/** CPU 0 looks after the host console, often while there is traffic. */
+static void poll_console(void)
+{
+    uint64_t now = rdtsc();
+    if (now < next_poll) {
+        return;
+    }
+    bool input = console_poll();
+    if (input) {
+        event_post(MULLION_EVENT_HOST_INPUT);
+    }
+    next_poll = now + tsc_from_us(input || console_busy() ? POLL_BUSY_US : POLL_IDLE_US);
+}
+
+/** Scrubs one frame if there is one to scrub, else sleeps until `deadline` or an interrupt. */
+static void idle(uint64_t deadline)
+{
+    if (frames_scrub_step()) {
+        interrupts_take_pending();
+        return;
+    }
+    tsc_arm_timer(this_cpu()->index == 0 ? earlier(deadline, next_poll) : deadline);
+    interrupts_wait();
+}
+
+static void idle_vcpu(struct vcpu *vcpu, uint64_t deadline)
+{
+    uint64_t start = rdtsc();
+    idle(deadline);
+    uint64_t ticks = rdtsc() - start;
+    vcpu->counters.idle_ticks += ticks;
+    vcpu->idle_since_exit += ticks;
+}
+
+static void restart_from_sipi(struct vcpu *vcpu)
+{
+    struct hvm_entry entry = {.mode = HVM_ENTRY_REAL, .sipi_page = vcpu->sipi_page};
+    memset(vcpu->gpr, 0, sizeof vcpu->gpr);
+    hvm->vcpu_reset(vcpu, &entry);
+    vcpu->activity = VCPU_ACTIVE;
+    vcpu->halted_for_good = false;
+}
+
+static void service_requests(struct vcpu *vcpu)
+{
+    uint64_t mask = VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI;
+    uint64_t requests = __atomic_fetch_and(&vcpu->requests, ~mask, __ATOMIC_SEQ_CST);
+    if ((requests & VCPU_REQUEST_INIT) != 0) {
+        uint64_t base = vcpu->apic.apic_base;
+        x2apic_reset(&vcpu->apic, vcpu->index, false, (uint32_t)tsc_khz());
+        vcpu->apic.apic_base = base;
+        vcpu->activity = VCPU_WAIT_SIPI;
+        vcpu->event.kind = EVENT_NONE;
+        vcpu->nmi_blocked = false;
+    }
+    if ((requests & VCPU_REQUEST_SIPI) != 0 && vcpu->activity == VCPU_WAIT_SIPI) {
+        restart_from_sipi(vcpu);
+    }
+}
+
+static bool nmi_wanted(const struct vcpu *vcpu)
+{
+    return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_NMI) != 0;
+}
+
+/** Chooses what the next entry delivers: what an exit left over first, then an NMI, then the highest interrupt. */
+static void choose_event(struct vcpu *vcpu)
+{
+    int vector = x2apic_pending(&vcpu->apic);
+    if (vcpu->event.kind == EVENT_NONE && nmi_wanted(vcpu) && hvm->nmi_possible(vcpu)) {
+        __atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
+        vcpu->event = (struct vcpu_event){EVENT_NMI, 2, false, 0};
+    }
+    if (vcpu->event.kind == EVENT_NONE && vector >= 0 && hvm->interruptible(vcpu)) {
+        x2apic_accept(&vcpu->apic, (uint8_t)vector);
+        vcpu->event = (struct vcpu_event){EVENT_INTERRUPT, (uint8_t)vector, false, 0};
+        vcpu->counters.interrupts++;
+        vector = x2apic_pending(&vcpu->apic);
+    }
+    hvm->want_window(vcpu, vector >= 0);
+    if (vcpu->event.kind != EVENT_NONE) {
+        hvm->inject(vcpu);
+    }
+}
+
+/** A halted vCPU wakes for an NMI, or for an interrupt if it halted with interrupts on. */
+static bool still_halted(struct vcpu *vcpu)
+{
+    bool interrupt = x2apic_pending(&vcpu->apic) >= 0 && !vcpu->halted_for_good;
+    if (vcpu->activity == VCPU_HALTED && (interrupt || nmi_wanted(vcpu))) {
+        __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
+        vcpu->activity = VCPU_ACTIVE;
+    }
+    return vcpu->activity != VCPU_ACTIVE;
+}
+
+static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc)
+{
+    if (vcpu->last_exit_tsc != 0) {
+        uint64_t stay = entry_tsc - vcpu->last_exit_tsc - vcpu->idle_since_exit;
+        uint64_t *longest = &vcpu->counters.longest[vcpu->exit_reason];
+        *longest = stay > *longest ? stay : *longest;
+    }
+    vcpu->idle_since_exit = 0;
+}
+
+static void enter(struct vcpu *vcpu)
+{
+    uint64_t deadline = x2apic_timer_deadline(&vcpu->apic);
+    tsc_arm_timer(this_cpu()->index == 0 ? earlier(deadline, next_poll) : deadline);
+    uint64_t start = rdtsc();
+    note_stay(vcpu, start);
+    hvm->run(vcpu);
+    vcpu->last_exit_tsc = rdtsc();
+    vcpu->counters.guest_ticks += vcpu->last_exit_tsc - start;
+    vcpu->event.kind = EVENT_NONE;
+    hvm->handle_exit(vcpu);
+    vcpu->counters.exits[vcpu->exit_reason]++;
+    interrupts_take_pending();
+}
+
+static void run_vcpu(struct vcpu *vcpu)
+{
+    service_requests(vcpu);
+    x2apic_timer_poll(&vcpu->apic, rdtsc());
+    if (vcpu->waiting) {
+        if (!hypercall_event_wait_done(vcpu)) {
+            idle_vcpu(vcpu, vcpu->wait_deadline);
+        }
+        return;
+    }
+    if (still_halted(vcpu)) {
+        idle_vcpu(vcpu, x2apic_timer_deadline(&vcpu->apic));
+        return;
+    }
+    choose_event(vcpu);
+    enter(vcpu);
+}
+
+static bool must_park(struct vcpu *vcpu)
+{
+    return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_PARK) != 0;
+}
+
+/** The vCPU to run, announced in cpu->current before it is used, so that CPU 0 knows when it no longer is. */
+static struct vcpu *take_vcpu(struct cpu *cpu)
+{
+    struct vcpu *vcpu;
+    do {
+        vcpu = __atomic_load_n(&cpu->vcpu, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&cpu->current, vcpu, __ATOMIC_SEQ_CST);
+    } while (vcpu != __atomic_load_n(&cpu->vcpu, __ATOMIC_SEQ_CST));
+    return vcpu;
+}
+
+void run_cpu(void)
+{
+    struct cpu *cpu = this_cpu();
+    for (;;) {
+        struct vcpu *vcpu = take_vcpu(cpu);
+        if (cpu->index == 0) {
+            poll_console();
+            agent_look_after();
+        }
+        if (vcpu == NULL) {
+            idle(TSC_NEVER);
+        } else if (must_park(vcpu)) {
+            __atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
+            idle(TSC_NEVER);
+        } else {
+            run_vcpu(vcpu);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Text cells live in ordinary RAM; only cells that changed are written to video memory, and none is ever read. */
+#include "core/screen.h"
+
+#include "core/lib.h"
+
+#define MAX_COLUMNS    160u
+#define MAX_ROWS       64u
+#define VGA_ATTRIBUTE  0x0700u
+#define PIXEL_ON       0xffd0d0d0u
+#define PIXEL_OFF      0xff000000u
+
+static struct screen_mode mode;
+static uint32_t columns, rows, column, row;
+static char wanted[MAX_ROWS][MAX_COLUMNS];
+static char shown[MAX_ROWS][MAX_COLUMNS];
+static enum { PLAIN, AFTER_ESCAPE, IN_SEQUENCE } escape;
+
+uint64_t screen_bytes(const struct screen_mode *m)
+{
+    return (uint64_t)m->pitch_bytes * m->height;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void draw_vga(uint32_t r, uint32_t c)
+{
+    volatile uint16_t *cells = (volatile uint16_t *)(uintptr_t)mode.address; // NOLINT(performance-no-int-to-ptr)
+    cells[(size_t)r * (mode.pitch_bytes / 2) + c] = (uint16_t)(VGA_ATTRIBUTE | (uint8_t)wanted[r][c]);
+}
+
+static void draw_glyph(uint32_t r, uint32_t c)
+{
+    uint64_t top = mode.address + (uint64_t)r * FONT_HEIGHT * mode.pitch_bytes;
+    const uint8_t *glyph = font_8x16[wanted[r][c] - ' '];
+    for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
+        uint64_t line = top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
+        for (uint32_t x = 0; x < FONT_WIDTH; x++) {
+            uint32_t pixel = (glyph[y] >> (7 - x) & 1) != 0 ? PIXEL_ON : PIXEL_OFF;
+            memcpy((void *)(line + (uint64_t)x * mode.bytes_per_pixel), &pixel, mode.bytes_per_pixel); // NOLINT
+        }
+    }
+}
+
+static void draw_changes(void)
+{
+    for (uint32_t r = 0; r < rows; r++) {
+        for (uint32_t c = 0; c < columns; c++) {
+            if (wanted[r][c] != shown[r][c]) {
+                (mode.kind == SCREEN_VGA_TEXT ? draw_vga : draw_glyph)(r, c);
+                shown[r][c] = wanted[r][c];
+            }
+        }
+    }
+}
+
+void screen_init(const struct screen_mode *m)
+{
+    mode = *m;
+    bool text = mode.kind == SCREEN_VGA_TEXT;
+    columns = smaller(text ? mode.width : mode.width / FONT_WIDTH, MAX_COLUMNS);
+    rows = smaller(text ? mode.height : mode.height / FONT_HEIGHT, MAX_ROWS);
+    memset(wanted, ' ', sizeof wanted);
+    memset(shown, 0, sizeof shown);
+    if (mode.kind != SCREEN_NONE) {
+        draw_changes();
+    }
+}
+
+static void new_line(void)
+{
+    column = 0;
+    if (++row < rows) {
+        return;
+    }
+    row = rows - 1;
+    memmove(wanted[0], wanted[1], (size_t)(rows - 1) * MAX_COLUMNS);
+    memset(wanted[row], ' ', MAX_COLUMNS);
+}
+
+static void put_plain(char c)
+{
+    if (c == '\n') {
+        new_line();
+    } else if (c == '\r') {
+        column = 0;
+    } else if (c == '\b' && column > 0) {
+        column--;
+    } else if (c == 0x1b) {
+        escape = AFTER_ESCAPE;
+    } else if (c >= ' ' && c <= '~') {
+        if (column == columns) {
+            new_line();
+        }
+        wanted[row][column++] = c;
+    }
+}
+
+static void put(char c)
+{
+    switch (escape) {
+    case PLAIN:
+        put_plain(c);
+        break;
+    case AFTER_ESCAPE:
+        escape = c == '[' ? IN_SEQUENCE : PLAIN;
+        break;
+    case IN_SEQUENCE:
+        escape = c >= '@' && c <= '~' ? PLAIN : IN_SEQUENCE;
+        break;
+    }
+}
+
+void screen_write(const char *text, size_t count)
+{
+    if (mode.kind == SCREEN_NONE || columns == 0 || rows == 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        put(text[i]);
+    }
+    draw_changes();
+}
+
+const char *screen_name(void)
+{
+    static const char *const names[] = {
+        [SCREEN_NONE] = "", [SCREEN_VGA_TEXT] = "VGA text", [SCREEN_FRAMEBUFFER] = "framebuffer"};
+    return names[mode.kind];
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Text on the screen: VGA text mode, or a linear framebuffer drawn with the built-in font. */
+#ifndef CORE_SCREEN_H
+#define CORE_SCREEN_H
+
+#include "core/types.h"
+
+#define FONT_WIDTH  8
+#define FONT_HEIGHT 16
+
+/** Glyphs of ASCII 0x20..0x7e, one byte per row, bit 7 leftmost. */
+extern const uint8_t font_8x16[95][FONT_HEIGHT];
+
+/** What the loader says of the screen (Multiboot2 section 3.6.12). */
+struct screen_mode {
+    enum { SCREEN_NONE, SCREEN_VGA_TEXT, SCREEN_FRAMEBUFFER } kind;
+    uint64_t address;
+    uint32_t pitch_bytes;
+    uint32_t width; /* pixels, or columns in text mode */
+    uint32_t height;
+    uint32_t bytes_per_pixel;
+};
+
+/** Begins to show text. The memory at mode->address must be mapped (screen_bytes() long). */
+void screen_init(const struct screen_mode *mode);
+
+/** Bytes of video memory that a mode uses. */
+uint64_t screen_bytes(const struct screen_mode *mode);
+
+/** Shows text: printable ASCII, "\n", "\r" and backspace; escape sequences are left out. Caller holds the console lock. */
+void screen_write(const char *text, size_t count);
+
+/** "VGA text", "framebuffer" or "". */
+const char *screen_name(void);
+
+#endif

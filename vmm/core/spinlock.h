@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Test-and-set lock with a ticket, taken with interrupts off (the VMM runs with interrupts off). */
+#ifndef CORE_SPINLOCK_H
+#define CORE_SPINLOCK_H
+
+#include "x86/asm.h"
+
+struct spinlock {
+    uint32_t next;
+    uint32_t owner;
+};
+
+static inline void spin_lock(struct spinlock *lock)
+{
+    uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) {
+        cpu_pause();
+    }
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
+}
+
+#endif

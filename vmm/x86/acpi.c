@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "x86/acpi.h"
+
+#include "core/lib.h"
+#include "core/log.h"
+#include "x86/cpu.h"
+
+#define BOOT_MAP_END        0x100000000ull
+#define TABLE_LIMIT_BYTES   0x1000000u
+#define RSDP_V1_BYTES       20u
+#define MADT_LOCAL_APIC     0
+#define MADT_LOCAL_X2APIC   9
+#define MADT_ENABLED        1u
+#define GAS_IO              1
+#define FADT_RESET_SUPPORT  BIT(10)
+#define APIC_ID_NONE        0xffu
+
+/** Common table header, ACPI 6.5 section 5.2.6. */
+struct acpi_header {
+    char signature[4];
+    uint32_t length;
+    uint8_t revision;
+    uint8_t checksum;
+    char oem[22];
+    uint32_t creator_revision;
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct acpi_header, signature) == 0 && offsetof(struct acpi_header, length) == 4, "");
+_Static_assert(offsetof(struct acpi_header, revision) == 8 && offsetof(struct acpi_header, checksum) == 9, "");
+_Static_assert(offsetof(struct acpi_header, oem) == 10 && offsetof(struct acpi_header, creator_revision) == 32, "");
+_Static_assert(sizeof(struct acpi_header) == 36, "");
+
+/** MADT entries of type 0 and 9, sections 5.2.12.2 and 5.2.12.12. */
+struct madt_local_apic {
+    uint8_t type, length, acpi_uid, apic_id;
+    uint32_t flags;
+} __attribute__((packed));
+
+struct madt_local_x2apic {
+    uint8_t type, length;
+    uint16_t reserved;
+    uint32_t apic_id, flags, acpi_uid;
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct madt_local_apic, type) == 0 && offsetof(struct madt_local_apic, length) == 1, "");
+_Static_assert(offsetof(struct madt_local_apic, acpi_uid) == 2 && offsetof(struct madt_local_apic, apic_id) == 3, "");
+_Static_assert(offsetof(struct madt_local_apic, flags) == 4, "");
+_Static_assert(offsetof(struct madt_local_x2apic, type) == 0 && offsetof(struct madt_local_x2apic, length) == 1, "");
+_Static_assert(offsetof(struct madt_local_x2apic, reserved) == 2 && offsetof(struct madt_local_x2apic, apic_id) == 4, "");
+_Static_assert(offsetof(struct madt_local_x2apic, flags) == 8 && offsetof(struct madt_local_x2apic, acpi_uid) == 12, "");
+
+/** MCFG entry, PCI Firmware 3.3 section 4.1.2. */
+struct mcfg_entry {
+    uint64_t base;
+    uint16_t segment;
+    uint8_t first_bus, last_bus;
+    uint32_t reserved;
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct mcfg_entry, base) == 0 && offsetof(struct mcfg_entry, segment) == 8, "");
+_Static_assert(offsetof(struct mcfg_entry, first_bus) == 10 && offsetof(struct mcfg_entry, last_bus) == 11, "");
+_Static_assert(offsetof(struct mcfg_entry, reserved) == 12 && sizeof(struct mcfg_entry) == 16, "");
+
+/* FADT fields by offset, section 5.2.9. */
+#define FADT_DSDT        40
+#define FADT_PM1A_CNT    64
+#define FADT_PM1B_CNT    68
+#define FADT_PM_TMR      76
+#define FADT_FLAGS       112
+#define FADT_RESET_REG   116
+#define FADT_RESET_VALUE 128
+#define FADT_X_DSDT      140
+
+static struct acpi_info *acpi;
+static bool madt_seen;
+
+static uint32_t read32(const void *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static uint64_t read64(const void *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static bool sum_is_zero(const void *start, uint32_t bytes)
+{
+    uint8_t sum = 0;
+    for (uint32_t i = 0; i < bytes; i++) {
+        sum = (uint8_t)(sum + ((const uint8_t *)start)[i]);
+    }
+    return sum == 0;
+}
+
+/** The table at `address` if it is sound and in reach, else NULL with a line in the log. */
+static const struct acpi_header *table_at(uint64_t address)
+{
+    if (address == 0 || address + sizeof(struct acpi_header) > BOOT_MAP_END) {
+        return NULL;
+    }
+    const struct acpi_header *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
+    if (table->length < sizeof *table || table->length > TABLE_LIMIT_BYTES ||
+        address + table->length > BOOT_MAP_END || !sum_is_zero(table, table->length)) {
+        log_line("ACPI table at 0x%lx is damaged; it is left out; update the firmware", address);
+        return NULL;
+    }
+    return table;
+}
+
+static void add_cpu(uint32_t apic_id, uint32_t flags)
+{
+    bool enabled = (flags & MADT_ENABLED) != 0;
+    if (!enabled && apic_id >= APIC_ID_NONE) {
+        return; /* a placeholder, not a CPU */
+    }
+    if (!cpu_add(apic_id, enabled)) {
+        log_line("CPU with APIC %u is not used: the VMM supports %u CPUs", apic_id, CPU_MAX);
+    }
+}
+
+static void read_madt(const struct acpi_header *table)
+{
+    const uint8_t *end = (const uint8_t *)table + table->length;
+    const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
+    while (at + 2 <= end && at[1] >= 2 && at + at[1] <= end) {
+        if (at[0] == MADT_LOCAL_APIC && at[1] >= sizeof(struct madt_local_apic)) {
+            const struct madt_local_apic *entry = (const void *)at;
+            add_cpu(entry->apic_id, entry->flags);
+        } else if (at[0] == MADT_LOCAL_X2APIC && at[1] >= sizeof(struct madt_local_x2apic)) {
+            const struct madt_local_x2apic *entry = (const void *)at;
+            add_cpu(entry->apic_id, entry->flags);
+        }
+        at += at[1];
+    }
+    madt_seen = true;
+}
+
+static void read_mcfg(const struct acpi_header *table)
+{
+    const uint8_t *first = (const uint8_t *)table + sizeof *table + 8;
+    uint32_t count = (uint32_t)((table->length - sizeof *table - 8) / sizeof(struct mcfg_entry));
+    for (uint32_t i = 0; i < count && acpi->ecam_count < ACPI_MAX_ECAM; i++) {
+        const struct mcfg_entry *entry = (const void *)(first + i * sizeof *entry);
+        acpi->ecam[acpi->ecam_count++] =
+            (struct acpi_ecam){entry->base, entry->segment, entry->first_bus, entry->last_bus};
+    }
+}
+
+static void read_dsdt(const uint8_t *fadt, uint32_t length)
+{
+    uint64_t address = length >= FADT_X_DSDT + 8 ? read64(fadt + FADT_X_DSDT) : 0;
+    const struct acpi_header *dsdt = table_at(address != 0 ? address : read32(fadt + FADT_DSDT));
+    if (dsdt != NULL) {
+        acpi->dsdt = (uint64_t)(uintptr_t)dsdt;
+        acpi->dsdt_bytes = dsdt->length;
+    }
+}
+
+static void read_fadt(const struct acpi_header *table)
+{
+    const uint8_t *fadt = (const uint8_t *)table;
+    if (table->length < FADT_FLAGS + 4) {
+        return;
+    }
+    acpi->pm_timer_port = (uint16_t)read32(fadt + FADT_PM_TMR);
+    acpi->pm1a_control = (uint16_t)read32(fadt + FADT_PM1A_CNT);
+    acpi->pm1b_control = (uint16_t)read32(fadt + FADT_PM1B_CNT);
+    bool has_reset = (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && table->length > FADT_RESET_VALUE;
+    if (has_reset && fadt[FADT_RESET_REG] == GAS_IO) {
+        acpi->reset_port = (uint16_t)read64(fadt + FADT_RESET_REG + 4);
+        acpi->reset_value = fadt[FADT_RESET_VALUE];
+    }
+    read_dsdt(fadt, table->length);
+}
+
+static void read_table(const struct acpi_header *table)
+{
+    static const struct {
+        char signature[5];
+        void (*read)(const struct acpi_header *);
+    } readers[] = {{"APIC", read_madt}, {"MCFG", read_mcfg}, {"FACP", read_fadt}};
+    for (size_t i = 0; table != NULL && i < ARRAY_COUNT(readers); i++) {
+        if (memcmp(table->signature, readers[i].signature, 4) == 0) {
+            readers[i].read(table);
+        }
+    }
+}
+
+void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info)
+{
+    acpi = info;
+    bool extended = rsdp_bytes >= 36 && rsdp[15] >= 2 && read64(rsdp + 24) != 0;
+    bool sound = rsdp_bytes >= RSDP_V1_BYTES && sum_is_zero(rsdp, RSDP_V1_BYTES);
+    const struct acpi_header *list = !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
+    uint32_t width = extended ? 8 : 4;
+    for (uint32_t at = sizeof *list; list != NULL && at + width <= list->length; at += width) {
+        const uint8_t *entry = (const uint8_t *)list + at;
+        read_table(table_at(extended ? read64(entry) : read32(entry)));
+    }
+    if (!madt_seen || cpu_count() == 0) {
+        log_fatal("no usable ACPI MADT: the VMM cannot find the CPUs; ACPI is off or damaged; enable ACPI in the "
+                  "firmware set-up");
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The static firmware tables that the VMM reads once at boot: MADT, MCFG, FADT. No AML. ACPI 6.5, chapter 5. */
+#ifndef X86_ACPI_H
+#define X86_ACPI_H
+
+#include "core/types.h"
+
+#define ACPI_MAX_ECAM 8
+
+struct acpi_ecam {
+    uint64_t base;
+    uint16_t segment;
+    uint8_t first_bus;
+    uint8_t last_bus;
+};
+
+struct acpi_info {
+    uint16_t pm_timer_port; /* 0: none */
+    uint16_t pm1a_control;  /* 0: none */
+    uint16_t pm1b_control;
+    uint16_t reset_port; /* 0: none in I/O space */
+    uint8_t reset_value;
+    uint64_t dsdt;
+    uint64_t dsdt_bytes;
+    struct acpi_ecam ecam[ACPI_MAX_ECAM];
+    uint32_t ecam_count;
+};
+
+/** Reads the tables below the RSDP and registers the CPUs of the MADT. Boot map (4 GiB identity) needed. Fatal without MADT. */
+void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info);
+
+#endif

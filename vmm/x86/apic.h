@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The VMM's own driver of the local APICs, in xAPIC or x2APIC mode. AMD64 APM volume 2, chapter 16. */
+#ifndef X86_APIC_H
+#define X86_APIC_H
+
+#include "core/types.h"
+
+/** Boot CPU: chooses x2APIC where the CPU has it, else maps the xAPIC page. */
+void apic_init(void);
+
+/** Every CPU: enables its local APIC, all local interrupt sources masked but the timer. */
+void apic_enable(void);
+
+bool apic_is_x2apic(void);
+uint32_t apic_read_id(void);
+void apic_eoi(void);
+
+/** Sends a fixed interrupt, an NMI, INIT or SIPI to one CPU. */
+void apic_send_fixed(uint32_t apic_id, uint8_t vector);
+void apic_send_nmi(uint32_t apic_id);
+void apic_send_init(uint32_t apic_id);
+void apic_send_sipi(uint32_t apic_id, uint8_t page);
+
+/** Measures the timer's rate: calls `delay` between two readings that `delay` spans in `microseconds`. */
+void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds);
+uint64_t apic_timer_khz(void);
+
+/** One VECTOR_TIMER interrupt after `ticks` timer ticks (saturates at 32 bits); 0 stops the timer. */
+void apic_timer_arm(uint64_t ticks);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* AMD64 APM volume 2, chapters 4 (segments), 8 (exceptions) and 12 (TSS). */
+#include "x86/cpu.h"
+
+#include "core/lib.h"
+#include "core/log.h"
+#include "core/pool.h"
+#include "x86/apic.h"
+#include "x86/asm.h"
+#include "x86/paging.h"
+#include "x86/smp.h"
+
+#define SELECTOR_CODE   8u
+#define SELECTOR_TSS    40u
+#define IST_NMI         1u
+#define GATE_INTERRUPT  0x8e00u
+#define EXCEPTION_COUNT 32u
+#define VECTOR_NMI      2u
+
+/** Interrupt gate, AMD64 APM volume 2, section 4.8.4. */
+struct gate {
+    uint16_t offset_low;
+    uint16_t selector;
+    uint16_t ist_type;
+    uint16_t offset_mid;
+    uint32_t offset_high;
+    uint32_t reserved;
+};
+
+_Static_assert(offsetof(struct gate, offset_low) == 0 && offsetof(struct gate, selector) == 2, "");
+_Static_assert(offsetof(struct gate, ist_type) == 4 && offsetof(struct gate, offset_mid) == 6, "");
+_Static_assert(offsetof(struct gate, offset_high) == 8 && offsetof(struct gate, reserved) == 12, "");
+_Static_assert(sizeof(struct gate) == 16, "");
+
+struct descriptor_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct descriptor_pointer, limit) == 0 && offsetof(struct descriptor_pointer, base) == 2, "");
+
+/** What trap.S pushes. */
+struct trap_frame {
+    uint64_t scratch[9]; /* RAX RCX RDX RSI RDI R8..R11, last pushed first */
+    uint64_t vector;
+    uint64_t error;
+    uint64_t rip;
+    uint64_t cs;
+    uint64_t rflags;
+    uint64_t rsp;
+    uint64_t ss;
+};
+
+extern char trap_stubs[];
+extern const uint64_t boot_gdt[];
+void trap_handle(const struct trap_frame *frame);
+
+static struct cpu boot_cpu_before_madt;
+static struct cpu cpus[CPU_MAX];
+static uint32_t count;
+static struct gate idt[256];
+
+struct cpu *cpu_at(uint32_t index)
+{
+    ASSERT(index < count);
+    return &cpus[index];
+}
+
+uint32_t cpu_count(void)
+{
+    return count;
+}
+
+bool cpu_add(uint32_t apic_id, bool present)
+{
+    if (count == CPU_MAX) {
+        return false;
+    }
+    cpus[count].self = &cpus[count];
+    cpus[count].index = count;
+    cpus[count].apic_id = apic_id;
+    cpus[count].present = present;
+    count++;
+    return true;
+}
+
+void cpu_set_boot(uint32_t apic_id)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (cpus[i].apic_id == apic_id) {
+            cpus[i].apic_id = cpus[0].apic_id;
+            cpus[0].apic_id = apic_id;
+            return;
+        }
+    }
+    log_fatal("the boot CPU (APIC %u) is not in the firmware's MADT; the ACPI tables are damaged; update the firmware",
+              apic_id);
+}
+
+static uint8_t *stack_alloc(void)
+{
+    uint8_t *stack = pool_alloc(CPU_STACK_PAGES + 1);
+    if (stack == NULL) {
+        log_fatal("no memory for a CPU's stack; the pool is exhausted; report this line");
+    }
+    paging_unmap_page(stack);
+    return stack;
+}
+
+void cpu_alloc_stacks(struct cpu *cpu)
+{
+    cpu->stack = stack_alloc();
+    cpu->nmi_stack = stack_alloc();
+    cpu->tss.ist[IST_NMI - 1] = (uint64_t)(uintptr_t)cpu->nmi_stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
+}
+
+static void gate_set(unsigned vector, unsigned ist)
+{
+    uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + vector * 16;
+    idt[vector] = (struct gate){(uint16_t)stub, SELECTOR_CODE, (uint16_t)(GATE_INTERRUPT | ist),
+                                (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
+}
+
+static void load_tables(struct cpu *cpu)
+{
+    uint64_t tss = (uint64_t)(uintptr_t)&cpu->tss;
+    memcpy(cpu->gdt, boot_gdt, 5 * sizeof(uint64_t));
+    cpu->gdt[5] = (sizeof cpu->tss - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
+    cpu->gdt[6] = tss >> 32;
+    cpu->tss.io_map = sizeof cpu->tss;
+    struct descriptor_pointer gdtr = {sizeof cpu->gdt - 1, (uint64_t)(uintptr_t)cpu->gdt};
+    struct descriptor_pointer idtr = {sizeof idt - 1, (uint64_t)(uintptr_t)idt};
+    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(SELECTOR_TSS) : "memory");
+    wrmsr(MSR_GS_BASE, (uint64_t)(uintptr_t)cpu);
+}
+
+void cpu_early_init(void)
+{
+    for (unsigned vector = 0; vector < 256; vector++) {
+        gate_set(vector, 0);
+    }
+    boot_cpu_before_madt.self = &boot_cpu_before_madt;
+    load_tables(&boot_cpu_before_madt);
+}
+
+void cpu_load(struct cpu *cpu)
+{
+    load_tables(cpu);
+    gate_set(VECTOR_NMI, IST_NMI);
+    struct cpuid_regs features = cpuid(7, 0);
+    uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    cr4 |= (features.ebx >> 7 & 1) != 0 ? CR4_SMEP : 0;
+    cr4 |= (features.ebx >> 20 & 1) != 0 ? CR4_SMAP : 0;
+    cr4 |= (cpuid(1, 0).ecx >> 26 & 1) != 0 ? CR4_OSXSAVE : 0;
+    write_cr4(cr4);
+    cpu->smap = (cr4 & CR4_SMAP) != 0;
+}
+
+static void report_exception(const struct trap_frame *frame)
+{
+    log_fatal("exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
+              "VMM or a hardware fault; report this line",
+              frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
+}
+
+void trap_handle(const struct trap_frame *frame)
+{
+    if (frame->vector == VECTOR_NMI) {
+        this_cpu()->nmi_count++;
+        smp_halt_if_told();
+    } else if (frame->vector < EXCEPTION_COUNT) {
+        report_exception(frame);
+    } else if (frame->vector == VECTOR_TIMER || frame->vector == VECTOR_KICK) {
+        apic_eoi();
+    }
+}

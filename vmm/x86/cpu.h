@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* One CPU as the VMM uses it: descriptor tables, stacks, and what runs there. */
+#ifndef X86_CPU_H
+#define X86_CPU_H
+
+#include "core/types.h"
+
+#define CPU_MAX         256u
+#define CPU_STACK_PAGES 4u
+
+#define VECTOR_TIMER    0xf0u
+#define VECTOR_KICK     0xf1u
+#define VECTOR_SPURIOUS 0xffu
+
+struct vcpu;
+
+/** Task-state segment, AMD64 APM volume 2, section 12.2.5. */
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map;
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct tss, reserved0) == 0 && offsetof(struct tss, rsp) == 4, "");
+_Static_assert(offsetof(struct tss, reserved1) == 28 && offsetof(struct tss, ist) == 36, "");
+_Static_assert(offsetof(struct tss, reserved2) == 92 && offsetof(struct tss, reserved3) == 100, "");
+_Static_assert(offsetof(struct tss, io_map) == 102 && sizeof(struct tss) == 104, "");
+
+/** Per-CPU state; GS points here. */
+struct cpu {
+    struct cpu *self;
+    uint32_t index; /* 0 = boot CPU */
+    uint32_t apic_id;
+    bool present; /* named usable by the MADT */
+    bool started;
+    bool smap;
+    struct vcpu *owner;    /* the vCPU that this CPU was given to; CPU 0 only */
+    struct vcpu *vcpu;     /* what shall run here, NULL = nothing; written by CPU 0 */
+    struct vcpu *current;  /* what run.c is using now; written by this CPU (a hazard pointer) */
+    uint8_t *stack;        /* lowest page is the guard */
+    uint8_t *nmi_stack;
+    uint64_t gdt[8];
+    struct tss tss;
+    uint64_t nmi_count;
+    uint64_t timer_deadline; /* TSC; what the APIC timer was last armed for */
+    void *vendor;            /* pages of the back end: host save area */
+};
+
+/** The CPU that executes this. */
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("mov %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+/** CPU by index, 0..cpu_count()-1. */
+struct cpu *cpu_at(uint32_t index);
+uint32_t cpu_count(void);
+
+/** Adds a CPU found in the MADT (boot CPU included); false if CPU_MAX are known. */
+bool cpu_add(uint32_t apic_id, bool present);
+
+/** Makes the CPU with this APIC identifier number 0. */
+void cpu_set_boot(uint32_t apic_id);
+
+/** Stacks from the pool, with guard pages. */
+void cpu_alloc_stacks(struct cpu *cpu);
+
+/** Descriptor tables, GS, control registers on the executing CPU. */
+void cpu_load(struct cpu *cpu);
+
+/** The boot CPU before its identity is known: exceptions are reported from here on. */
+void cpu_early_init(void);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "x86/cpuid.h"
+
+#include "core/lib.h"
+#include "mullion/machine.h"
+#include "x86/hvm.h"
+#include "x86/tsc.h"
+
+#define ALL             0xffffffffu
+#define ANY_SUBLEAF     0xffffffffu
+#define LEAF_BASIC_MAX  0xdu
+#define LEAF_KVM        0x40000000u
+#define LEAF_KVM_MAX    0x40000010u
+#define LEAF_EXT_MAX    0x80000008u
+#define KVM_CLOCKSOURCE2       BIT(3)
+#define KVM_CLOCKSOURCE_STABLE BIT(24)
+#define ONE_X2APIC      BIT(21)
+#define ONE_DEADLINE    BIT(24)
+#define ONE_OSXSAVE     BIT(27)
+#define ONE_HYPERVISOR  BIT(31)
+#define ONE_HTT         BIT(28)
+#define XCR0_OFFERED    0xe7u /* x87, SSE, AVX, AVX-512 */
+
+/** One row: which bits of the hardware's answer pass. */
+struct cpuid_row {
+    uint32_t leaf, subleaf;
+    uint32_t eax, ebx, ecx, edx;
+};
+
+/*
+ * Leaf 1 leaves out: MONITOR, VMX, SMX, EST, TM2, PDCM, PCID, DCA, SDBG (ECX); MCE, MCA, DS, ACPI, TM, PBE, PSN (EDX).
+ * Leaf 7 leaves out: TSC_ADJUST, SGX, RDT, MPX, PT, PKU, LA57, CET, speculation controls, which need MSRs or state that are not
+ * virtualised yet. Leaf 0xd:1 leaves out XSAVES. 0x80000001 leaves out SVM, OSVW, IBS, SKINIT, WDT, LWP, topology and
+ * performance-counter extensions, MONITORX.
+ */
+static const struct cpuid_row rows[] = {
+    {0x00000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
+    {0x00000001, ANY_SUBLEAF, ALL, 0x0000ff00, 0x76d83203, 0x078aa97f},
+    {0x00000002, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x00000006, ANY_SUBLEAF, 0, 0, 0, 0},
+    {0x00000007, 0, 0, 0xf1bf07a9, 0x00405f46, 0x00000010},
+    {0x0000000b, ANY_SUBLEAF, 0, 0, 0, 0},
+    {0x0000000d, 0, XCR0_OFFERED, ALL, ALL, 0},
+    {0x0000000d, 1, 0x7, 0, 0, 0},
+    {0x0000000d, 2, ALL, ALL, 0, 0},
+    {0x0000000d, 5, ALL, ALL, 0, 0},
+    {0x0000000d, 6, ALL, ALL, 0, 0},
+    {0x0000000d, 7, ALL, ALL, 0, 0},
+    {0x80000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
+    {0x80000001, ANY_SUBLEAF, ALL, 0, 0x000001f1, 0x2dd2a97f},
+    {0x80000002, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x80000003, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x80000004, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x80000005, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x80000006, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x80000007, ANY_SUBLEAF, 0, 0, 0, 0},
+    {0x80000008, ANY_SUBLEAF, 0x0000ffff, 0x00000201, 0, 0},
+};
+
+static uint64_t cr4_allowed;
+
+static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const struct cpuid_row *row = &rows[i];
+        if (row->leaf == leaf && (row->subleaf == ANY_SUBLEAF || row->subleaf == subleaf)) {
+            struct cpuid_regs r = cpuid(leaf, subleaf);
+            return (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx, r.edx & row->edx};
+        }
+    }
+    return (struct cpuid_regs){0, 0, 0, 0};
+}
+
+/** CR4 bits by the feature that brings them. */
+static const struct {
+    uint32_t cr4_bit, leaf;
+    enum { IN_EBX, IN_ECX, IN_EDX } where;
+    uint32_t bit;
+} cr4_features[] = {
+    {0, 1, IN_EDX, 1},  /* VME: VME */
+    {1, 1, IN_EDX, 1},  /* PVI: VME */
+    {2, 1, IN_EDX, 4},  /* TSD: TSC */
+    {3, 1, IN_EDX, 2},  /* DE */
+    {4, 1, IN_EDX, 3},  /* PSE */
+    {5, 1, IN_EDX, 6},  /* PAE */
+    {7, 1, IN_EDX, 13}, /* PGE */
+    {9, 1, IN_EDX, 24}, /* OSFXSR: FXSR */
+    {10, 1, IN_EDX, 25}, /* OSXMMEXCPT: SSE */
+    {11, 7, IN_ECX, 2},  /* UMIP */
+    {16, 7, IN_EBX, 0},  /* FSGSBASE */
+    {18, 1, IN_ECX, 26}, /* OSXSAVE: XSAVE */
+    {20, 7, IN_EBX, 7},  /* SMEP */
+    {21, 7, IN_EBX, 20}, /* SMAP */
+};
+
+void cpuid_init(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(cr4_features); i++) {
+        struct cpuid_regs r = masked(cr4_features[i].leaf, 0);
+        uint32_t value = cr4_features[i].where == IN_EBX   ? r.ebx
+                         : cr4_features[i].where == IN_ECX ? r.ecx
+                                                           : r.edx;
+        cr4_allowed |= (uint64_t)(value >> cr4_features[i].bit & 1) << cr4_features[i].cr4_bit;
+    }
+}
+
+uint64_t cpuid_cr4_allowed(void)
+{
+    return cr4_allowed;
+}
+
+uint64_t cpuid_xcr0_allowed(void)
+{
+    return masked(0xd, 0).eax;
+}
+
+static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r)
+{
+    uint32_t count = vcpu->partition->vcpu_count;
+    r->ebx |= vcpu->index << 24 | count << 16;
+    r->ecx |= ONE_X2APIC | ONE_DEADLINE | ONE_HYPERVISOR;
+    r->ecx |= (hvm->read(vcpu, HVM_CR4) & CR4_OSXSAVE) != 0 ? ONE_OSXSAVE : 0;
+    r->edx |= BIT(9) | BIT(12) | BIT(16); /* APIC, MTRR, PAT: emulated */
+    r->edx |= count > 1 ? ONE_HTT : 0;
+}
+
+/** Topology: every vCPU is a core of its own in one package. */
+static void leaf_b(const struct vcpu *vcpu, uint32_t subleaf, struct cpuid_regs *r)
+{
+    uint32_t count = vcpu->partition->vcpu_count;
+    uint32_t bits = 0;
+    while ((1u << bits) < count) {
+        bits++;
+    }
+    static const uint32_t type[] = {1, 2}; /* SMT, core */
+    *r = (struct cpuid_regs){0, 0, subleaf & 0xff, vcpu->index};
+    if (subleaf < ARRAY_COUNT(type)) {
+        r->eax = subleaf == 0 ? 0 : bits;
+        r->ebx = subleaf == 0 ? 1 : count;
+        r->ecx |= type[subleaf] << 8;
+    }
+}
+
+static void text_regs(const char *text, uint32_t *a, uint32_t *b, uint32_t *c)
+{
+    memcpy(a, text, 4);
+    memcpy(b, text + 4, 4);
+    memcpy(c, text + 8, 4);
+}
+
+static struct cpuid_regs hypervisor_leaf(const struct vcpu *vcpu, uint32_t leaf)
+{
+    struct cpuid_regs r = {0, 0, 0, 0};
+    switch (leaf) {
+    case LEAF_KVM:
+        r.eax = LEAF_KVM_MAX;
+        text_regs("KVMKVMKVM\0\0\0", &r.ebx, &r.ecx, &r.edx);
+        break;
+    case LEAF_KVM + 1:
+        r.eax = (uint32_t)(KVM_CLOCKSOURCE2 | (tsc_reliable() ? KVM_CLOCKSOURCE_STABLE : 0));
+        break;
+    case LEAF_KVM_MAX:
+        r.eax = (uint32_t)tsc_khz();
+        r.ebx = MACHINE_APIC_TIMER_KHZ;
+        break;
+    case MULLION_CPUID_LEAF:
+        r.eax = vcpu->partition->id == MULLION_AGENT_ID;
+        text_regs("MullionVMM\0\0", &r.ebx, &r.ecx, &r.edx);
+        break;
+    default:
+        break; /* reserved leaves of the hypervisor range read as zero */
+    }
+    return r;
+}
+
+struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
+    if (leaf >> 28 == 4) {
+        return hypervisor_leaf(vcpu, leaf);
+    }
+    struct cpuid_regs r = masked(leaf, subleaf);
+    switch (leaf) {
+    case 0:
+        r.eax = LEAF_BASIC_MAX;
+        break;
+    case 1:
+        leaf_1(vcpu, &r);
+        break;
+    case 6:
+        r.eax = BIT(2); /* ARAT: the emulated timer never stops */
+        break;
+    case 0xb:
+        leaf_b(vcpu, subleaf, &r);
+        break;
+    case 0xd:
+        r.ecx = subleaf == 0 ? r.ecx : 0;
+        break;
+    case 0x80000000:
+        r.eax = LEAF_EXT_MAX;
+        break;
+    case 0x80000007:
+        r.edx = tsc_reliable() ? BIT(8) : 0;
+        break;
+    case 0x80000008:
+        r.ecx = vcpu->partition->vcpu_count - 1;
+        break;
+    default:
+        break; /* the table's mask is the whole answer */
+    }
+    return r;
+}

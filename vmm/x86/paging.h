@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VMM's own address space, shared by all CPUs. Virtual equals physical, except for the windows.
+ *
+ *   image       text RX, rodata R, data RW        4 KiB pages
+ *   pool        RW, stack guards unmapped          4 KiB pages
+ *   devices     RW, uncached (screen: write-combining)
+ *   modules     R: the agent's pristine image
+ *   WINDOW_BASE one 2 MiB user page per CPU, absent but while a copy is in progress (window.c)
+ */
+#ifndef X86_PAGING_H
+#define X86_PAGING_H
+
+#include "core/types.h"
+
+#define WINDOW_BASE 0x7f0000000000ull
+
+enum paging_rights {
+    PAGING_READ,
+    PAGING_READ_WRITE,
+    PAGING_EXECUTE,
+    PAGING_DEVICE,
+    PAGING_WRITE_COMBINING,
+};
+
+/** Builds the tables with image and pool. They are not used before paging_activate(). */
+void paging_init(void);
+
+/** Boot only: maps [start, start + bytes), grown to page borders, at its own address. */
+void paging_map(uint64_t start, uint64_t bytes, enum paging_rights rights);
+
+/** Boot only: takes one page of the pool out of the address space (a stack guard). */
+void paging_unmap_page(const void *page);
+
+/** Loads CR3 and the PAT on this CPU; on application processors CR3 is loaded by the trampoline already. */
+void paging_activate(void);
+
+/** CR3 of the VMM. */
+uint64_t paging_root(void);
+
+/** The page-directory entry behind CPU `index`'s window. */
+uint64_t *paging_window_entry(uint32_t index);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "x86/reset.h"
+
+#include "core/console.h"
+#include "mullion/abi.h"
+#include "x86/asm.h"
+#include "x86/tsc.h"
+
+#define PM1_SCI_ENABLE BIT(0)
+#define PM1_SLP_TYP    10
+#define PM1_SLP_ENABLE BIT(13)
+#define STEP_US        100000u
+
+static void wait_step(void)
+{
+    for (uint64_t end = rdtsc() + tsc_from_us(STEP_US); rdtsc() < end;) {
+        console_poll();
+    }
+}
+
+void reset_machine(const struct acpi_info *acpi)
+{
+    wait_step(); /* lets the serial ports drain */
+    for (;;) {
+        if (acpi->reset_port != 0) {
+            outb(acpi->reset_port, acpi->reset_value);
+            wait_step();
+        }
+        outb(0xcf9, 0x02);
+        outb(0xcf9, 0x06);
+        wait_step();
+        outb(0x64, 0xfe);
+        wait_step();
+    }
+}
+
+static void sleep_by(uint16_t port, uint32_t type)
+{
+    if (port != 0) {
+        outw(port, (uint16_t)((inw(port) & PM1_SCI_ENABLE) | type << PM1_SLP_TYP | PM1_SLP_ENABLE));
+    }
+}
+
+int reset_power_off(const struct acpi_info *acpi, uint32_t slp_typa, uint32_t slp_typb)
+{
+    wait_step();
+    sleep_by(acpi->pm1a_control, slp_typa);
+    sleep_by(acpi->pm1b_control, slp_typb);
+    wait_step();
+    return -MULLION_E_HARDWARE;
+}

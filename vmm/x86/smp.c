@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "x86/smp.h"
+
+#include "core/lib.h"
+#include "core/log.h"
+#include "core/run.h"
+#include "x86/apic.h"
+#include "x86/hvm.h"
+#include "x86/paging.h"
+#include "x86/tsc.h"
+
+#define INIT_WAIT_US   10000u
+#define SIPI_WAIT_US   200u
+#define START_LIMIT_US 1000000u
+
+/** Fields at the end of the trampoline in boot.S. */
+struct ap_fields {
+    uint32_t entry;
+    uint16_t selector;
+    uint16_t pad;
+    uint32_t cr3;
+    uint32_t pad2;
+    uint64_t stack;
+    uint64_t cpu;
+};
+
+_Static_assert(offsetof(struct ap_fields, entry) == 0 && offsetof(struct ap_fields, selector) == 4, "");
+_Static_assert(offsetof(struct ap_fields, pad) == 6 && offsetof(struct ap_fields, pad2) == 12, "");
+_Static_assert(offsetof(struct ap_fields, cr3) == 8 && offsetof(struct ap_fields, stack) == 16, "");
+_Static_assert(offsetof(struct ap_fields, cpu) == 24 && sizeof(struct ap_fields) == 32, "");
+
+extern char ap_trampoline[], ap_trampoline_end[], ap_trampoline_fields[], ap_entry_32[];
+
+static bool halt_told;
+
+static void wait_us(uint64_t microseconds)
+{
+    for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) {
+        cpu_pause();
+    }
+}
+
+static bool wait_started(const struct cpu *cpu, uint64_t microseconds)
+{
+    for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) {
+        if (__atomic_load_n(&cpu->started, __ATOMIC_ACQUIRE)) {
+            return true;
+        }
+        cpu_pause();
+    }
+    return false;
+}
+
+static void fill_trampoline(uint64_t page, const struct cpu *cpu)
+{
+    size_t bytes = (size_t)(ap_trampoline_end - ap_trampoline);
+    struct ap_fields fields = {.entry = (uint32_t)(uintptr_t)ap_entry_32,
+                               .selector = 24,
+                               .cr3 = (uint32_t)paging_root(),
+                               .stack = (uint64_t)(uintptr_t)cpu->stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES,
+                               .cpu = (uint64_t)(uintptr_t)cpu};
+    uint8_t *to = (uint8_t *)page; // NOLINT(performance-no-int-to-ptr)
+    memcpy(to, ap_trampoline, bytes);
+    memcpy(to + (ap_trampoline_fields - ap_trampoline), &fields, sizeof fields);
+}
+
+static bool start(const struct cpu *cpu, uint64_t page)
+{
+    fill_trampoline(page, cpu);
+    apic_send_init(cpu->apic_id);
+    wait_us(INIT_WAIT_US);
+    apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES));
+    if (!wait_started(cpu, SIPI_WAIT_US)) {
+        apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES));
+    }
+    return wait_started(cpu, START_LIMIT_US);
+}
+
+void smp_start_all(uint64_t trampoline_page)
+{
+    paging_map(trampoline_page, PAGE_BYTES, PAGING_READ_WRITE);
+    for (uint32_t i = 1; i < cpu_count(); i++) {
+        struct cpu *cpu = cpu_at(i);
+        if (!cpu->present) {
+            log_line("CPU %u (APIC %u) not started: the firmware marks it as not installed or disabled", i,
+                     cpu->apic_id);
+            continue;
+        }
+        cpu_alloc_stacks(cpu);
+        if (start(cpu, trampoline_page)) {
+            tsc_check_boot_side();
+        } else {
+            log_line("CPU %u (APIC %u) not started: no answer to INIT and SIPI within %u ms; check the firmware set-up",
+                     i, cpu->apic_id, START_LIMIT_US / 1000);
+        }
+    }
+    paging_unmap_page((void *)trampoline_page); // NOLINT(performance-no-int-to-ptr)
+}
+
+void cpu_main_ap(struct cpu *cpu)
+{
+    paging_activate();
+    cpu_load(cpu);
+    apic_enable();
+    hvm->cpu_enable(cpu);
+    __atomic_store_n(&cpu->started, true, __ATOMIC_RELEASE);
+    tsc_check_other_side();
+    run_cpu();
+}
+
+void smp_kick(const struct cpu *cpu)
+{
+    apic_send_fixed(cpu->apic_id, VECTOR_KICK);
+}
+
+void smp_halt_others(void)
+{
+    __atomic_store_n(&halt_told, true, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < cpu_count(); i++) {
+        if (cpu_at(i)->started && cpu_at(i) != this_cpu()) {
+            apic_send_nmi(cpu_at(i)->apic_id);
+        }
+    }
+}
+
+void smp_halt_if_told(void)
+{
+    while (__atomic_load_n(&halt_told, __ATOMIC_SEQ_CST)) {
+        __asm__ volatile("cli; hlt");
+    }
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* AMD Secure Virtual Machine: AMD64 APM volume 2, chapter 15. */
+#include "x86/svm/svm.h"
+
+#include "core/lib.h"
+#include "core/log.h"
+#include "core/pool.h"
+#include "x86/asm.h"
+#include "x86/fpu.h"
+#include "x86/hvm.h"
+#include "x86/insn.h"
+#include "x86/msr.h"
+
+#define MSR_VM_CR           0xc0010114u
+#define MSR_VM_HSAVE_PA     0xc0010117u
+#define VM_CR_SVMDIS        BIT(4)
+#define SVM_LEAF            0x8000000au
+#define SVM_EDX_NPT         BIT(0)
+#define SVM_EDX_NRIPS       BIT(3)
+#define IOPM_PAGES          3u
+#define MSRPM_PAGES         2u
+#define GUEST_ASID          1u /* one vCPU per CPU: the tag changes hands only with a flush */
+#define PAT_RESET           0x0007040600070406ull
+#define DR6_RESET           0xffff0ff0u
+#define DR7_RESET           0x400u
+
+#define ATTR_CODE64 0xa9bu
+#define ATTR_CODE32 0xc9bu
+#define ATTR_DATA32 0xc93u
+#define ATTR_CODE16 0x09bu
+#define ATTR_DATA16 0x093u
+#define ATTR_LDT    0x082u
+#define ATTR_TSS    0x08bu
+#define ATTR_LONG   BIT(9)
+#define ATTR_BIG    BIT(10)
+
+void svm_switch(uint64_t vmcb, uint64_t *gpr, uint64_t host_vmcb);
+
+static uint8_t *iopm, *msrpm;
+static bool has_next_rip;
+
+static uint64_t physical(const void *at)
+{
+    return (uint64_t)(uintptr_t)at;
+}
+
+static const char *svm_missing(void)
+{
+    if ((rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) != 0) {
+        return "AMD SVM is disabled; the firmware has switched it off (VM_CR.SVMDIS); enable SVM in the firmware set-up";
+    }
+    if ((cpuid(SVM_LEAF, 0).edx & SVM_EDX_NPT) == 0) {
+        return "no nested paging (NPT); the CPU's SVM lacks it (CPUID 8000000A EDX bit 0); use a CPU that has it";
+    }
+    return NULL;
+}
+
+/** Clears both intercept bits of a register; the map's three parts follow APM section 15.11. */
+static void msr_allow(uint32_t msr)
+{
+    static const struct {
+        uint32_t first;
+        uint32_t offset;
+    } parts[] = {{0, 0}, {0xc0000000, 0x800}, {0xc0010000, 0x1000}};
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        if (msr >= parts[i].first && msr < parts[i].first + 0x2000) {
+            uint32_t index = msr - parts[i].first;
+            msrpm[parts[i].offset + index / 4] &= (uint8_t) ~(3u << (index % 4 * 2));
+        }
+    }
+}
+
+static void svm_init(void)
+{
+    iopm = pool_alloc(IOPM_PAGES);
+    msrpm = pool_alloc(MSRPM_PAGES);
+    ASSERT(iopm != NULL && msrpm != NULL);
+    memset(iopm, 0xff, IOPM_PAGES * PAGE_BYTES);
+    memset(msrpm, 0xff, MSRPM_PAGES * PAGE_BYTES);
+    msr_for_each_direct(msr_allow);
+    has_next_rip = (cpuid(SVM_LEAF, 0).edx & SVM_EDX_NRIPS) != 0;
+}
+
+/** The CPU's two pages: where VMRUN keeps the host, and a VMCB for VMSAVE of the rest. */
+static void svm_cpu_enable(struct cpu *cpu)
+{
+    uint8_t *pages = pool_alloc(2);
+    ASSERT(pages != NULL);
+    cpu->vendor = pages + PAGE_BYTES;
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, physical(pages));
+    __asm__ volatile("vmsave %0" : : "a"(cpu->vendor) : "memory");
+}
+
+static int svm_vcpu_create(struct vcpu *vcpu)
+{
+    vcpu->vendor = pool_alloc(1);
+    return vcpu->vendor != NULL ? 0 : -MULLION_E_POOL;
+}
+
+static void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+    pool_free(vcpu->vendor, 1);
+}
+
+static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu)
+{
+    vmcb->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8);
+    vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
+    vmcb->intercept_1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
+                                   INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
+                                   INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN);
+    vmcb->intercept_2 = (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
+                                   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD |
+                                   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_COND | INTERCEPT_XSETBV |
+                                   INTERCEPT_RDPRU);
+    vmcb->intercept_3 =
+        (uint32_t)(INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_MCOMMIT | INTERCEPT_TLBSYNC);
+    vmcb->iopm_base = physical(iopm);
+    vmcb->msrpm_base = physical(msrpm);
+    vmcb->asid = GUEST_ASID;
+    vmcb->tlb_control = TLB_FLUSH_ALL;
+    vmcb->vintr = VINTR_MASKING;
+    vmcb->nested_enable = 1;
+    vmcb->nested_cr3 = physical(vcpu->partition->npt.root);
+}
+
+static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t code_attr, uint16_t data_selector,
+                         uint16_t data_attr, uint32_t limit)
+{
+    struct vmcb_segment data = {data_selector, data_attr, limit, 0};
+    vmcb->cs = (struct vmcb_segment){code_selector, code_attr, limit, 0};
+    vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = data;
+    vmcb->gdtr = vmcb->idtr = (struct vmcb_segment){0, 0, 0xffff, 0};
+    vmcb->ldtr = (struct vmcb_segment){0, ATTR_LDT, 0xffff, 0};
+    vmcb->tr = (struct vmcb_segment){0, ATTR_TSS, 0xffff, 0};
+}
+
+static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry)
+{
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    memset(vmcb, 0, sizeof *vmcb);
+    set_controls(vmcb, vcpu);
+    vmcb->efer = EFER_SVME;
+    vmcb->cr0 = CR0_ET;
+    vmcb->rflags = RFLAGS_RESERVED;
+    vmcb->dr6 = DR6_RESET;
+    vmcb->dr7 = DR7_RESET;
+    vmcb->g_pat = PAT_RESET;
+    vmcb->rip = entry->rip;
+    switch (entry->mode) {
+    case HVM_ENTRY_REAL:
+        set_segments(vmcb, (uint16_t)(entry->sipi_page << 8), ATTR_CODE16, 0, ATTR_DATA16, 0xffff);
+        vmcb->cs.base = (uint64_t)entry->sipi_page << 12;
+        break;
+    case HVM_ENTRY_PROTECTED32:
+        set_segments(vmcb, 0x8, ATTR_CODE32, 0x10, ATTR_DATA32, UINT32_MAX);
+        vmcb->cr0 |= CR0_PE;
+        break;
+    case HVM_ENTRY_LONG64: /* selectors as the Linux 64-bit boot protocol wants them */
+        set_segments(vmcb, 0x10, ATTR_CODE64, 0x18, ATTR_DATA32, UINT32_MAX);
+        vmcb->cr0 |= CR0_PE | CR0_PG;
+        vmcb->cr4 = CR4_PAE;
+        vmcb->cr3 = entry->cr3;
+        vmcb->efer |= EFER_LME | EFER_LMA;
+        break;
+    }
+}
+
+static void svm_vcpu_flush(struct vcpu *vcpu)
+{
+    vmcb_of(vcpu)->tlb_control = TLB_FLUSH_ALL;
+}
+
+static void svm_run(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    if (vcpu->fresh) {
+        fpu_reset();
+        vcpu->fresh = false;
+    }
+    vmcb->rax = vcpu->gpr[RAX];
+    vmcb->vintr = (vmcb->vintr & ~VINTR_TPR) | vcpu->apic.tpr >> 4;
+    svm_switch(physical(vmcb), vcpu->gpr, physical(vcpu->cpu->vendor));
+    vcpu->gpr[RAX] = vmcb->rax;
+    vmcb->tlb_control = 0;
+    vmcb->event_injection = 0;
+}
+
+/** Where a register lies in the VMCB. */
+static uint64_t *field(const struct vcpu *vcpu, enum hvm_register r)
+{
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    switch (r) {
+    case HVM_RIP:
+        return &vmcb->rip;
+    case HVM_RSP:
+        return &vmcb->rsp;
+    case HVM_RFLAGS:
+        return &vmcb->rflags;
+    case HVM_CR0:
+        return &vmcb->cr0;
+    case HVM_CR2:
+        return &vmcb->cr2;
+    case HVM_CR3:
+        return &vmcb->cr3;
+    case HVM_CR4:
+        return &vmcb->cr4;
+    case HVM_EFER:
+        return &vmcb->efer;
+    case HVM_PAT:
+        return &vmcb->g_pat;
+    case HVM_CS_BASE:
+        return &vmcb->cs.base;
+    }
+    log_fatal("internal error: no such guest register; this is a bug in the VMM; report this line");
+}
+
+static uint64_t svm_read(const struct vcpu *vcpu, enum hvm_register r)
+{
+    return *field(vcpu, r);
+}
+
+static void svm_write(struct vcpu *vcpu, enum hvm_register r, uint64_t value)
+{
+    *field(vcpu, r) = r == HVM_EFER ? value | EFER_SVME : value;
+}
+
+static struct hvm_code svm_code(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vmcb_of(vcpu);
+    bool long_mode = (vmcb->efer & EFER_LMA) != 0 && (vmcb->cs.attributes & ATTR_LONG) != 0;
+    return (struct hvm_code){long_mode, (vmcb->cs.attributes & ATTR_BIG) != 0, vmcb->cpl};
+}
+
+static unsigned svm_known_length(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vmcb_of(vcpu);
+    uint64_t next = vcpu->exit.next_rip != 0 ? vcpu->exit.next_rip : has_next_rip ? vmcb->next_rip : 0;
+    return next > vmcb->rip && next - vmcb->rip <= INSN_MAX_BYTES ? (unsigned)(next - vmcb->rip) : 0;
+}
+
+static void svm_skip(struct vcpu *vcpu, unsigned length)
+{
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    struct hvm_code code = svm_code(vcpu);
+    uint64_t next = vmcb->rip + length;
+    vmcb->rip = code.long_mode ? next : code.big ? (uint32_t)next : (uint16_t)next;
+    vmcb->interrupt_shadow &= ~SHADOW_INTERRUPT;
+    vmcb->rflags &= ~RFLAGS_RF;
+}
+
+static bool svm_nmi_possible(const struct vcpu *vcpu)
+{
+    return !vcpu->nmi_blocked && (vmcb_of(vcpu)->interrupt_shadow & SHADOW_INTERRUPT) == 0;
+}
+
+static bool svm_interruptible(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vmcb_of(vcpu);
+    return (vmcb->rflags & RFLAGS_IF) != 0 && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
+}
+
+/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that way. */
+static void svm_want_window(struct vcpu *vcpu, bool wanted)
+{
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    if (wanted) {
+        vmcb->vintr |= VINTR_IRQ | VINTR_IGNORE_TPR;
+        vmcb->intercept_1 |= (uint32_t)INTERCEPT_VINTR;
+    } else {
+        vmcb->vintr &= ~(VINTR_IRQ | VINTR_IGNORE_TPR);
+        vmcb->intercept_1 &= ~(uint32_t)INTERCEPT_VINTR;
+    }
+}
+
+static void svm_inject(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = vmcb_of(vcpu);
+    const struct vcpu_event *event = &vcpu->event;
+    uint64_t type = event->kind == EVENT_EXCEPTION ? EVENT_TYPE_EXCEPTION
+                    : event->kind == EVENT_NMI     ? EVENT_TYPE_NMI
+                                                   : EVENT_TYPE_INTERRUPT;
+    vmcb->event_injection = event->vector | type << EVENT_TYPE_SHIFT | EVENT_VALID |
+                            (event->has_error ? EVENT_ERROR_VALID : 0) | (uint64_t)event->error << 32;
+    if (event->kind == EVENT_NMI) {
+        vcpu->nmi_blocked = true;
+        vmcb->intercept_1 |= (uint32_t)INTERCEPT_IRET;
+    }
+}
+
+void svm_nmi_unblock(struct vcpu *vcpu)
+{
+    vcpu->nmi_blocked = false;
+    vmcb_of(vcpu)->intercept_1 &= ~(uint32_t)INTERCEPT_IRET;
+}
+
+const struct hvm_ops svm_ops = {
+    .name = "SVM",
+    .missing = svm_missing,
+    .init = svm_init,
+    .cpu_enable = svm_cpu_enable,
+    .vcpu_create = svm_vcpu_create,
+    .vcpu_destroy = svm_vcpu_destroy,
+    .vcpu_reset = svm_vcpu_reset,
+    .vcpu_flush = svm_vcpu_flush,
+    .run = svm_run,
+    .handle_exit = svm_handle_exit,
+    .read = svm_read,
+    .write = svm_write,
+    .code = svm_code,
+    .known_length = svm_known_length,
+    .skip = svm_skip,
+    .interruptible = svm_interruptible,
+    .nmi_possible = svm_nmi_possible,
+    .want_window = svm_want_window,
+    .inject = svm_inject,
+};

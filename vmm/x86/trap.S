@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* 256 stubs of 16 bytes: push error code (0 where the CPU pushes none) and vector, then call trap_handle(). */
+    .text
+    .balign 16
+    .globl trap_stubs
+trap_stubs:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    .if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+    .else
+    push $0
+    .endif
+    push $vector
+    jmp trap_common
+    .set vector, vector + 1
+    .endr
+
+trap_common:
+    push %r11
+    push %r10
+    push %r9
+    push %r8
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    cld
+    mov %rsp, %rdi
+    call trap_handle
+    pop %rax
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    pop %r8
+    pop %r9
+    pop %r10
+    pop %r11
+    add $16, %rsp
+    iretq
+
+    .section .note.GNU-stack, "", @progbits

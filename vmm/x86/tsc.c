@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* ACPI 6.5 section 4.8.3.3 (PM timer, 3.579545 MHz); Intel 8254 data sheet (PIT, 1.193182 MHz); MC146818 (RTC). */
+#include "x86/tsc.h"
+
+#include "core/lib.h"
+#include "core/log.h"
+#include "x86/apic.h"
+#include "x86/cpu.h"
+
+#define PM_TIMER_HZ          3579545ull
+#define PM_TIMER_MASK        0xffffffu
+#define PIT_HZ               1193182ull
+#define CALIBRATION_US       20000u
+#define CALIBRATION_ROUNDS   3
+#define SYNC_ROUNDS          200
+#define SYNC_DEADLINE_MS     2000u
+
+static uint64_t khz, boot_tsc, boot_epoch;
+static uint16_t pm_port;
+
+void tsc_note_boot(void)
+{
+    boot_tsc = rdtsc();
+}
+
+uint64_t tsc_at_boot(void)
+{
+    return boot_tsc;
+}
+
+uint64_t tsc_boot_epoch(void)
+{
+    return boot_epoch;
+}
+
+uint64_t tsc_khz(void)
+{
+    return khz;
+}
+
+uint64_t tsc_from_us(uint64_t microseconds)
+{
+    return mul_div(microseconds, khz, 1000);
+}
+
+static void delay_pm(uint32_t microseconds)
+{
+    uint32_t wanted = (uint32_t)(microseconds * PM_TIMER_HZ / 1000000);
+    uint32_t start = inl(pm_port);
+    while (((inl(pm_port) - start) & PM_TIMER_MASK) < wanted) {
+        cpu_pause();
+    }
+}
+
+/** PIT channel 2 in mode 0; its output shows in port 0x61, bit 5. */
+static void delay_pit(uint32_t microseconds)
+{
+    uint64_t ticks = microseconds * PIT_HZ / 1000000;
+    outb(0x61, (uint8_t)((inb(0x61) & 0xfc) | 1));
+    outb(0x43, 0xb0);
+    outb(0x42, (uint8_t)ticks);
+    outb(0x42, (uint8_t)(ticks >> 8));
+    for (uint64_t start = rdtsc(); (inb(0x61) & 0x20) == 0;) {
+        if (rdtsc() - start > 20000000000ull) {
+            log_fatal("no working clock: neither ACPI PM timer nor PIT; the VMM cannot measure the TSC; enable the "
+                      "8254 (legacy timer) in the firmware set-up");
+        }
+    }
+}
+
+/** The delay overshoots when something else held the CPU (SMM, an outer hypervisor): the shortest round is the truest. */
+static uint64_t measure(void (*delay)(uint32_t))
+{
+    uint64_t shortest = UINT64_MAX;
+    for (int i = 0; i < CALIBRATION_ROUNDS; i++) {
+        uint64_t start = rdtsc();
+        delay(CALIBRATION_US);
+        uint64_t ticks = rdtsc() - start;
+        shortest = ticks < shortest ? ticks : shortest;
+    }
+    return shortest * 1000 / CALIBRATION_US;
+}
+
+static uint8_t rtc_read(uint8_t index)
+{
+    outb(0x70, index);
+    return inb(0x71);
+}
+
+static uint64_t from_bcd(uint8_t value, bool bcd)
+{
+    return bcd ? (value >> 4) * 10u + (value & 15) : value;
+}
+
+static uint64_t days_before_year(uint64_t year)
+{
+    year--;
+    return year * 365 + year / 4 - year / 100 + year / 400;
+}
+
+static void read_rtc(void)
+{
+    static const uint16_t days_before_month[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    uint8_t raw[6]; /* second minute hour day month year */
+    static const uint8_t registers[] = {0, 2, 4, 7, 8, 9};
+    for (unsigned polls = 0; (rtc_read(10) & 0x80) != 0 && polls < 100000; polls++) {
+    }
+    uint8_t mode = rtc_read(11);
+    for (size_t i = 0; i < sizeof raw; i++) {
+        raw[i] = rtc_read(registers[i]);
+    }
+    bool bcd = (mode & 4) == 0;
+    uint64_t hour = from_bcd(raw[2] & 0x7f, bcd);
+    hour = (mode & 2) != 0 ? hour : hour % 12 + ((raw[2] & 0x80) != 0 ? 12 : 0);
+    uint64_t day = from_bcd(raw[3], bcd);
+    uint64_t month = from_bcd(raw[4], bcd);
+    uint64_t year = 2000 + from_bcd(raw[5], bcd);
+    if (hour > 23 || day < 1 || day > 31 || month < 1 || month > 12) {
+        log_line("the RTC shows no sane date; the time of day starts at 1970; set the clock in the firmware set-up");
+        return;
+    }
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    uint64_t days = days_before_year(year) - days_before_year(1970) + days_before_month[month - 1] + day - 1;
+    days += leap && month > 2;
+    boot_epoch = ((days * 24 + hour) * 60 + from_bcd(raw[1], bcd)) * 60 + from_bcd(raw[0], bcd);
+    boot_epoch -= (rdtsc() - boot_tsc) / (khz * 1000);
+}
+
+void tsc_init(uint16_t pm_timer_port)
+{
+    pm_port = pm_timer_port;
+    void (*delay)(uint32_t) = pm_port != 0 ? delay_pm : delay_pit;
+    khz = measure(delay);
+    apic_timer_calibrate(delay, CALIBRATION_US);
+    read_rtc();
+    log_line("TSC %lu kHz, APIC timer %lu kHz, measured against the %s", khz, apic_timer_khz(),
+             pm_port != 0 ? "ACPI PM timer" : "PIT");
+    if (khz == 0 || apic_timer_khz() == 0) {
+        log_fatal("the TSC or the APIC timer stands still; the VMM needs both; report the CPU model");
+    }
+}
+
+void tsc_arm_timer(uint64_t deadline)
+{
+    struct cpu *cpu = this_cpu();
+    if (deadline == cpu->timer_deadline && deadline == TSC_NEVER) {
+        return;
+    }
+    cpu->timer_deadline = deadline;
+    if (deadline == TSC_NEVER) {
+        apic_timer_arm(0);
+        return;
+    }
+    uint64_t now = rdtsc();
+    uint64_t ahead = deadline > now ? deadline - now : 0;
+    ahead = ahead > khz * 1000 ? khz * 1000 : ahead; /* at most a second: the caller looks again */
+    uint64_t ticks = ahead * apic_timer_khz() / khz;
+    apic_timer_arm(ticks + 1);
+}
+
+/*
+ * The two CPUs pass a token to and fro; each writes its TSC and the other checks that its own is not behind. With
+ * unsynchronised counters one of the two directions shows time running backwards.
+ */
+static struct {
+    uint32_t turn;
+    uint64_t stamp;
+    bool backwards;
+} sync;
+
+static bool sync_wait(uint32_t turn)
+{
+    for (uint64_t start = rdtsc(); __atomic_load_n(&sync.turn, __ATOMIC_ACQUIRE) != turn;) {
+        if (rdtsc() - start > SYNC_DEADLINE_MS * khz) {
+            sync.backwards = true;
+            return false;
+        }
+        cpu_pause();
+    }
+    return true;
+}
+
+static void sync_pass(uint32_t first)
+{
+    for (uint32_t round = first; round < SYNC_ROUNDS; round += 2) {
+        if (!sync_wait(round)) {
+            return;
+        }
+        uint64_t now = rdtsc();
+        sync.backwards |= now < sync.stamp;
+        sync.stamp = now;
+        __atomic_store_n(&sync.turn, round + 1, __ATOMIC_RELEASE);
+    }
+}
+
+void tsc_check_boot_side(void)
+{
+    sync.stamp = 0;
+    sync_pass(0);
+    if (!sync_wait(SYNC_ROUNDS)) {
+        log_line("TSC check: a CPU did not answer");
+    }
+    __atomic_store_n(&sync.turn, 0, __ATOMIC_RELEASE);
+}
+
+void tsc_check_other_side(void)
+{
+    sync_pass(1);
+}
+
+bool tsc_reliable(void)
+{
+    return !sync.backwards;
+}
