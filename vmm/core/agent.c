@@ -12,10 +12,10 @@
 #include "x86/paging.h"
 #include "x86/tsc.h"
 
-#define RESTART_FIRST_US    100000u
-#define RESTART_LONGEST_US  10000000u
-#define RESTART_LIMIT       8u         /* quick deaths in a row before the VMM gives up */
-#define RESTART_CALM_US     60000000u  /* a life this long makes the next death the first again */
+#define RESTART_FIRST_US   100000u
+#define RESTART_LONGEST_US 10000000u
+#define RESTART_LIMIT      8u        /* quick deaths in a row before the VMM gives up */
+#define RESTART_CALM_US    60000000u /* a life this long makes the next death the first again */
 
 /** A module as the agent sees it. */
 struct shown_module {
@@ -65,7 +65,8 @@ static const char *image_error(const struct boot_module *module)
         return "it was built for another version of the VMM";
     }
     bool placed = header->load_gpa >= PAGE_BYTES && header->load_gpa < FRAME_BYTES &&
-                  header->load_gpa % PAGE_BYTES == 0 && header->memory_bytes <= AGENT_RAM_BYTES - header->load_gpa;
+                  header->load_gpa % PAGE_BYTES == 0 &&
+                  header->memory_bytes <= AGENT_RAM_BYTES - header->load_gpa;
     bool sized = header->image_bytes <= module->bytes && header->image_bytes <= header->memory_bytes &&
                  header->entry_offset < header->image_bytes && header->image_bytes >= sizeof *header;
     if (!placed || !sized) {
@@ -89,12 +90,14 @@ static void find_image(void)
         image = (const void *)module->start; // NOLINT(performance-no-int-to-ptr)
         const char *error = image_error(module);
         if (error != NULL) {
-            log_fatal("agent module (mullion/agent.bin) is damaged; %s; write the image to the boot medium again",
-                      error);
+            log_fatal(
+                "agent module (mullion/agent.bin) is damaged; %s; write the image to the boot medium again",
+                error);
         }
         return;
     }
-    log_fatal("no agent module (mullion/agent.bin); the boot medium is incomplete; write the image to it again");
+    log_fatal(
+        "no agent module (mullion/agent.bin); the boot medium is incomplete; write the image to it again");
 }
 
 static void show_module(uint64_t start, uint64_t bytes, const char *text, uint64_t *next_gpa)
@@ -122,7 +125,8 @@ static void show_modules(void)
         show_module(platform.acpi.dsdt, platform.acpi.dsdt_bytes, MULLION_MODULE_DSDT, &next_gpa);
     }
     if (platform.boot.modules_dropped != 0) {
-        log_line("%u boot modules are left out: the VMM takes %u", platform.boot.modules_dropped, BOOT_MAX_MODULES);
+        log_line("%u boot modules are left out: the VMM takes %u", platform.boot.modules_dropped,
+                 BOOT_MAX_MODULES);
     }
 }
 
@@ -130,7 +134,8 @@ static void give_memory(uint64_t at, uint64_t bytes)
 {
     hpa_t host = frames_take(bytes, UINT64_MAX, MULLION_OWNER_PARTITION, MULLION_AGENT_ID);
     if (host.v == 0 || npt_map(&agent->npt, gpa(at), host, bytes, true) != 0) {
-        log_fatal("too little memory: the agent needs %lu MiB in one piece; the machine has %lu MiB in all; add memory",
+        log_fatal("too little memory: the agent needs %lu MiB in one piece; the machine has %lu MiB in all; "
+                  "add memory",
                   bytes >> 20, platform.ram_bytes >> 20);
     }
     agent->ranges[agent->range_count++] = (struct memory_range){gpa(at), host, bytes};
@@ -169,7 +174,8 @@ static void plan_restart(void)
     bool calm = rdtsc() - agent->start_tsc > tsc_from_us(RESTART_CALM_US);
     quick_deaths = calm ? 1 : quick_deaths + 1;
     if (quick_deaths > RESTART_LIMIT) {
-        log_line("agent died %u times in a row and is not started again; partitions run on; restart the machine to "
+        log_line("agent died %u times in a row and is not started again; partitions run on; restart the "
+                 "machine to "
                  "manage it",
                  quick_deaths);
         restart_at = TSC_NEVER;
@@ -177,8 +183,8 @@ static void plan_restart(void)
     }
     uint64_t delay = (uint64_t)RESTART_FIRST_US << (quick_deaths - 1);
     delay = delay > RESTART_LONGEST_US ? RESTART_LONGEST_US : delay;
-    log_line("agent died: reason %u, detail 0x%lx, RIP 0x%lx; restart in %lu ms; partitions run on", agent->reason,
-             agent->reason_detail, agent->reason_rip, delay / 1000);
+    log_line("agent died: reason %u, detail 0x%lx, RIP 0x%lx; restart in %lu ms; partitions run on",
+             agent->reason, agent->reason_detail, agent->reason_rip, delay / 1000);
     restart_at = rdtsc() + tsc_from_us(delay);
     loading_close_any();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one thing that the VMM starts: the agent in partition 0, from a pristine image, again whenever it dies. */
+/* The one thing that the VMM starts: the agent in partition 0, from a pristine image, again whenever it dies.
+ */
 #ifndef CORE_AGENT_H
 #define CORE_AGENT_H
 
@@ -11,7 +12,8 @@
 #define AGENT_STATE_BYTES FRAME_BYTES
 #define AGENT_MODULES_GPA 0x1000000000ull
 
-/** Boot: checks the agent's module, takes its memory, maps the other modules read-only. Fatal on a damaged image. */
+/** Boot: checks the agent's module, takes its memory, maps the other modules read-only. Fatal on a damaged
+ * image. */
 void agent_init(void);
 
 /** CPU 0: (re)starts the agent when it is due. */

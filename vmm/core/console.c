@@ -76,7 +76,8 @@ static void send(void)
         if (!ports[i].present) {
             ports[i].sent = output_next;
         }
-        for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u); polls++) {
+        for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u);
+             polls++) {
             port_send(&ports[i]);
         }
     }

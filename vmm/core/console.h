@@ -8,7 +8,8 @@
 /** Finds and programs the serial ports (115200 8N1). First thing the VMM does. */
 void console_init(void);
 
-/** Writes to all consoles; "\n" becomes "\r\n" on serial lines. Bytes wait in a ring until the port takes them. */
+/** Writes to all consoles; "\n" becomes "\r\n" on serial lines. Bytes wait in a ring until the port takes
+ * them. */
 void console_write(const char *text, size_t count);
 
 /** How many bytes console_write() can take now without losing any. */

@@ -8,7 +8,7 @@
 #include "x86/hvm.h"
 #include "x86/msr.h"
 
-#define CR4_REGISTER          4u
+#define CR4_REGISTER 4u
 
 void exit_set_edx_eax(struct vcpu *vcpu, uint64_t value)
 {
@@ -70,7 +70,8 @@ static bool asleep_for_good(const struct vcpu *vcpu)
     return vcpu->activity == VCPU_WAIT_SIPI || __atomic_load_n(&vcpu->halted_for_good, __ATOMIC_SEQ_CST);
 }
 
-/** Interrupts are off: only an NMI or INIT from another vCPU can wake this one. Is there one left to send it? */
+/** Interrupts are off: only an NMI or INIT from another vCPU can wake this one. Is there one left to send it?
+ */
 static void end_if_all_halted(struct vcpu *vcpu)
 {
     const struct partition *p = vcpu->partition;
@@ -164,12 +165,13 @@ void exit_cr_write(struct vcpu *vcpu)
     }
 }
 
-/** XCR0 rules of AMD64 APM volume 2, section 11.5.2: x87 always, AVX needs SSE, the three AVX-512 bits together. */
+/** XCR0 rules of AMD64 APM volume 2, section 11.5.2: x87 always, AVX needs SSE, the three AVX-512 bits
+ * together. */
 static bool xcr0_is_valid(uint64_t value)
 {
     uint64_t avx512 = value & 0xe0;
-    return (value & ~cpuid_xcr0_allowed()) == 0 && (value & 1) != 0 && ((value & 4) == 0 || (value & 2) != 0) &&
-           (avx512 == 0 || (avx512 == 0xe0 && (value & 4) != 0));
+    return (value & ~cpuid_xcr0_allowed()) == 0 && (value & 1) != 0 &&
+           ((value & 4) == 0 || (value & 2) != 0) && (avx512 == 0 || (avx512 == 0xe0 && (value & 4) != 0));
 }
 
 void exit_xsetbv(struct vcpu *vcpu)

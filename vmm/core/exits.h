@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is done on an exit, in vendor-neutral words. Each function is a verdict that a row of a back end's total table
- * names; docs/hostile.md lists them from the guest's side.
+ * What is done on an exit, in vendor-neutral words. Each function is a verdict that a row of a back end's
+ * total table names; docs/hostile.md lists them from the guest's side.
  */
 #ifndef CORE_EXITS_H
 #define CORE_EXITS_H
@@ -20,17 +20,19 @@ exit_handler exit_mmio;
 exit_handler exit_hypercall;
 exit_handler exit_cr_write; /* CR4 and CR8 */
 exit_handler exit_xsetbv;
-exit_handler exit_exception; /* #DB, #AC: reflected. Intercepted so that endless delivery leaves the guest each time */
-exit_handler exit_undefined; /* the guest gets #UD */
+exit_handler
+    exit_exception; /* #DB, #AC: reflected. Intercepted so that endless delivery leaves the guest each time */
+exit_handler exit_undefined;  /* the guest gets #UD */
 exit_handler exit_protection; /* the guest gets #GP(0) */
-exit_handler exit_ignore;    /* the instruction is skipped */
-exit_handler exit_refuse;    /* the partition is stopped: MULLION_REASON_REFUSED_EXIT */
-exit_handler exit_unknown;   /* the partition is stopped: MULLION_REASON_UNKNOWN_EXIT */
-exit_handler exit_shutdown;  /* triple fault */
+exit_handler exit_ignore;     /* the instruction is skipped */
+exit_handler exit_refuse;     /* the partition is stopped: MULLION_REASON_REFUSED_EXIT */
+exit_handler exit_unknown;    /* the partition is stopped: MULLION_REASON_UNKNOWN_EXIT */
+exit_handler exit_shutdown;   /* triple fault */
 exit_handler exit_entry_failed;
 exit_handler exit_machine_check;
 
-/** Skips the instruction at RIP, which caused the exit. False if it cannot be read: the partition has been stopped. */
+/** Skips the instruction at RIP, which caused the exit. False if it cannot be read: the partition has been
+ * stopped. */
 bool exit_skip(struct vcpu *vcpu);
 
 /** Writes a 32-bit half pair EDX:EAX, as RDMSR does. */

@@ -6,8 +6,8 @@
 #include "core/spinlock.h"
 #include "core/window.h"
 
-#define FRAME_SCRUBBING     MULLION_OWNER_COUNT
-#define SCRUB_EVENT_FRAMES  32u
+#define FRAME_SCRUBBING    MULLION_OWNER_COUNT
+#define SCRUB_EVENT_FRAMES 32u
 
 static struct frame *frames;
 static uint64_t frame_count;
@@ -121,7 +121,8 @@ static uint64_t scrub_begin(void)
     uint64_t index = frame_count;
     spin_lock(&lock);
     if (dirty_count > 0) {
-        for (index = scrub_cursor; index < frame_count && frames[index].owner != MULLION_OWNER_DIRTY; index++) {
+        for (index = scrub_cursor; index < frame_count && frames[index].owner != MULLION_OWNER_DIRTY;
+             index++) {
         }
         ASSERT(index < frame_count);
         set_owner(index, MULLION_OWNER_RESERVED, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The owner of every 2 MiB frame of RAM. A frame has one owner; memory that changes hands is scrubbed in between:
+ * The owner of every 2 MiB frame of RAM. A frame has one owner; memory that changes hands is scrubbed in
+ * between:
  *
  *   boot, release -> DIRTY -> (scrub, one frame at a time, on idle CPUs) -> FREE -> frames_claim -> PARTITION
  */
@@ -32,12 +33,13 @@ void frames_add_ram(uint64_t start, uint64_t bytes);
 /** Boot only: every frame touched by the range gets `owner`. */
 void frames_reserve(uint64_t start, uint64_t bytes, enum mullion_owner owner);
 
-/** Boot only: takes a run of dirty frames below `limit`, the highest that fits; 0 address if there is none. */
+/** Boot only: takes a run of dirty frames below `limit`, the highest that fits; 0 address if there is none.
+ */
 hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint32_t partition);
 
 /**
- * Gives free frames to a partition, all or none. Range 2 MiB aligned. Errors: -MULLION_E_MEMORY_NOT_RAM, _BUSY, _DIRTY with
- * *failed = the first offending frame and *failed_owner = owner << 16 | partition.
+ * Gives free frames to a partition, all or none. Range 2 MiB aligned. Errors: -MULLION_E_MEMORY_NOT_RAM,
+ * _BUSY, _DIRTY with *failed = the first offending frame and *failed_owner = owner << 16 | partition.
  */
 int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed, uint32_t *failed_owner);
 

@@ -173,11 +173,11 @@ static int close_window(struct partition *p)
     return loading_close(p);
 }
 
-#define PARTITION_CALL(name, action)                                                                           \
-    static int name(struct vcpu *caller, union request *request)                                               \
-    {                                                                                                          \
-        (void)caller;                                                                                          \
-        return on_partition(request, action);                                                                  \
+#define PARTITION_CALL(name, action)                                                                         \
+    static int name(struct vcpu *caller, union request *request)                                             \
+    {                                                                                                        \
+        (void)caller;                                                                                        \
+        return on_partition(request, action);                                                                \
     }
 
 PARTITION_CALL(call_window_open, loading_open)

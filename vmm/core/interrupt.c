@@ -14,7 +14,16 @@
 #define ICR_SHORTHAND(icr)   ((unsigned)((icr) >> 18 & 3))
 #define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
 
-enum icr_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
+enum icr_mode {
+    MODE_FIXED,
+    MODE_LOWEST,
+    MODE_SMI,
+    MODE_RESERVED,
+    MODE_NMI,
+    MODE_INIT,
+    MODE_SIPI,
+    MODE_EXTINT
+};
 enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_ALL_BUT_SELF };
 
 /** Delivers one command to one vCPU; false if that kind of interrupt is not delivered. */

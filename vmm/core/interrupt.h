@@ -4,7 +4,8 @@
 
 #include "core/partition.h"
 
-/** Carries out an interrupt command of `from`; counts it as refused if it reaches no vCPU of the partition. */
+/** Carries out an interrupt command of `from`; counts it as refused if it reaches no vCPU of the partition.
+ */
 void interrupt_send_ipi(struct vcpu *from, uint64_t icr);
 
 /** Delivers an IO-APIC message to the vCPU that it addresses. */

@@ -133,8 +133,8 @@ size_t text_format(char *to, size_t bytes, const char *format, va_list arguments
             break;
         case 'u':
         case 'x':
-            put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), *f == 'u' ? 10 : 16,
-                       width, pad);
+            put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
+                       *f == 'u' ? 10 : 16, width, pad);
             break;
         default:
             put(&out, *f);

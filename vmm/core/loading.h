@@ -5,7 +5,8 @@
 
 #include "core/partition.h"
 
-/** Maps all memory of `p` at platform.window_gpa + GPA in the agent. -MULLION_E_STATE: not defined, or a window is open. */
+/** Maps all memory of `p` at platform.window_gpa + GPA in the agent. -MULLION_E_STATE: not defined, or a
+ * window is open. */
 int loading_open(struct partition *p);
 
 /** Closes the window if it shows `p`; -MULLION_E_STATE if it does not. */

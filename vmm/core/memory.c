@@ -9,12 +9,12 @@
 #include "core/pool.h"
 #include "x86/cpu.h"
 
-#define POOL_BYTES          (6ull << 20)
-#define POOL_BYTES_PER_CPU  (64ull << 10)
-#define LOW_LIMIT           0x100000000ull
-#define IMAGE_START         0x200000ull
-#define TRAMPOLINE_FIRST    0x8000ull
-#define TRAMPOLINE_LAST     0x90000ull
+#define POOL_BYTES         (6ull << 20)
+#define POOL_BYTES_PER_CPU (64ull << 10)
+#define LOW_LIMIT          0x100000000ull
+#define IMAGE_START        0x200000ull
+#define TRAMPOLINE_FIRST   0x8000ull
+#define TRAMPOLINE_LAST    0x90000ull
 
 /** The end of the highest RAM that the frame table must describe. */
 static uint64_t ram_end(void)
@@ -74,7 +74,8 @@ static void find_trampoline_page(void)
             }
         }
     }
-    log_fatal("no free page below 1 MiB to start the other CPUs from; the firmware's memory map leaves none; update "
+    log_fatal("no free page below 1 MiB to start the other CPUs from; the firmware's memory map leaves none; "
+              "update "
               "the firmware");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory-mapped devices of a partition: an allow-list by table. An access elsewhere outside RAM stops the partition. */
+/* Memory-mapped devices of a partition: an allow-list by table. An access elsewhere outside RAM stops the
+ * partition. */
 #include "core/exits.h"
 #include "core/interrupt.h"
 #include "mullion/machine.h"

@@ -4,8 +4,8 @@
 #include "core/event.h"
 #include "core/frames.h"
 #include "core/lib.h"
-#include "core/log.h"
 #include "core/loading.h"
+#include "core/log.h"
 #include "core/platform.h"
 #include "core/pool.h"
 #include "mullion/machine.h"
@@ -231,7 +231,8 @@ static int park_all(struct partition *p)
     return error;
 }
 
-/** Parks all vCPUs and frees their CPUs for scrubbing. On error the partition is marked stuck and stays attached. */
+/** Parks all vCPUs and frees their CPUs for scrubbing. On error the partition is marked stuck and stays
+ * attached. */
 static int detach_all(struct partition *p)
 {
     int error = park_all(p);
@@ -251,7 +252,8 @@ static int detach_all(struct partition *p)
 /* ---- states ---- */
 
 /** Changes the state if it is now `from`; the guest may be ending at the same moment on another CPU. */
-static bool state_change(struct partition *p, enum mullion_partition_state from, enum mullion_partition_state to)
+static bool state_change(struct partition *p, enum mullion_partition_state from,
+                         enum mullion_partition_state to)
 {
     spin_lock(&p->state_lock);
     bool matched = p->state == from;
@@ -286,8 +288,10 @@ static void vcpu_prepare(struct vcpu *vcpu)
 static int check_entry(const struct mullion_partition_start *entry)
 {
     bool long_mode = entry->mode == MULLION_ENTRY_LONG64;
-    bool cr3_fits = long_mode ? entry->cr3 % PAGE_BYTES == 0 && entry->cr3 < platform.window_gpa : entry->cr3 == 0;
-    bool in_range = entry->mode < MULLION_ENTRY_COUNT && (long_mode || (entry->rip | entry->rsp) <= UINT32_MAX);
+    bool cr3_fits =
+        long_mode ? entry->cr3 % PAGE_BYTES == 0 && entry->cr3 < platform.window_gpa : entry->cr3 == 0;
+    bool in_range =
+        entry->mode < MULLION_ENTRY_COUNT && (long_mode || (entry->rip | entry->rsp) <= UINT32_MAX);
     bool canonical = (entry->rip | entry->rsp) < BIT(47);
     return cr3_fits && in_range && canonical ? 0 : -MULLION_E_ENTRY;
 }
@@ -303,7 +307,8 @@ int partition_start(struct partition *p, const struct mullion_partition_start *e
         vcpu_prepare(p->vcpus[i]);
     }
     struct vcpu *first = p->vcpus[0];
-    struct hvm_entry state = {.mode = entry->mode == MULLION_ENTRY_LONG64 ? HVM_ENTRY_LONG64 : HVM_ENTRY_PROTECTED32,
+    struct hvm_entry state = {.mode = entry->mode == MULLION_ENTRY_LONG64 ? HVM_ENTRY_LONG64
+                                                                          : HVM_ENTRY_PROTECTED32,
                               .rip = entry->rip,
                               .cr3 = entry->cr3};
     hvm->vcpu_reset(first, &state);

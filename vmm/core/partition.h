@@ -43,7 +43,7 @@ struct vcpu_event {
 
 /** The last exit, in vendor-neutral words; the back end fills what its reason calls for. */
 struct vcpu_exit {
-    uint64_t code; /* as the hardware numbers it */
+    uint64_t code;     /* as the hardware numbers it */
     uint64_t next_rip; /* 0: the hardware did not tell */
     uint64_t gpa;      /* MULLION_EXIT_MMIO */
     bool is_write;
@@ -52,7 +52,7 @@ struct vcpu_exit {
     uint8_t port_bytes;
     bool port_in;
     bool port_string;
-    uint8_t vector; /* MULLION_EXIT_EXCEPTION */
+    uint8_t vector;  /* MULLION_EXIT_EXCEPTION */
     uint8_t control; /* MULLION_EXIT_CR_WRITE: register number */
 };
 
@@ -134,10 +134,12 @@ int partition_power_button(struct partition *p);
 /** From one of its own CPUs: the partition ends with a reason; its other vCPUs are told to park. */
 void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t detail);
 
-/** Host-physical address of guest RAM; false if `address` is not RAM of the partition. *left = bytes to the range's end. */
+/** Host-physical address of guest RAM; false if `address` is not RAM of the partition. *left = bytes to the
+ * range's end. */
 bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, uint64_t *left);
 
-/** Copies from guest RAM; -MULLION_E_BAD_ADDRESS if any byte is outside (then nothing is promised of `to`). */
+/** Copies from guest RAM; -MULLION_E_BAD_ADDRESS if any byte is outside (then nothing is promised of `to`).
+ */
 int partition_read(const struct partition *p, gpa_t from, void *to, size_t bytes);
 
 /** Copies to guest RAM; -MULLION_E_BAD_ADDRESS if any byte is outside (nothing is written). */

@@ -5,7 +5,8 @@
 
 #include "core/types.h"
 
-/** Takes [start, start + bytes) as the pool; both page aligned. The first pages hold the pool's own bitmap. */
+/** Takes [start, start + bytes) as the pool; both page aligned. The first pages hold the pool's own bitmap.
+ */
 void pool_init(void *start, uint64_t bytes);
 
 /** `pages` contiguous zeroed pages, or NULL. */

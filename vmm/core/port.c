@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* I/O ports of a partition: an allow-list by table. A port outside it reads as all ones and ignores writes. */
+/* I/O ports of a partition: an allow-list by table. A port outside it reads as all ones and ignores writes.
+ */
 #include "core/event.h"
 #include "core/exits.h"
 #include "mullion/machine.h"
@@ -129,8 +130,10 @@ void exit_port(struct vcpu *vcpu)
     }
     vcpu->counters.refused_ports += row == NULL;
     if (exit->port_in) {
-        set_result(vcpu, exit->port_bytes, row == NULL ? UINT32_MAX : row->read(vcpu, exit->port, exit->port_bytes));
+        set_result(vcpu, exit->port_bytes,
+                   row == NULL ? UINT32_MAX : row->read(vcpu, exit->port, exit->port_bytes));
     } else if (row != NULL) {
-        row->write(vcpu, exit->port, exit->port_bytes, (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes));
+        row->write(vcpu, exit->port, exit->port_bytes,
+                   (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes));
     }
 }

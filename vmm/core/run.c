@@ -86,7 +86,8 @@ static bool nmi_wanted(const struct vcpu *vcpu)
     return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_NMI) != 0;
 }
 
-/** Chooses what the next entry delivers: what an exit left over first, then an NMI, then the highest interrupt. */
+/** Chooses what the next entry delivers: what an exit left over first, then an NMI, then the highest
+ * interrupt. */
 static void choose_event(struct vcpu *vcpu)
 {
     int vector = x2apic_pending(&vcpu->apic);

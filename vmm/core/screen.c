@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Text cells live in ordinary RAM; only cells that changed are written to video memory, and none is ever read. */
+/* Text cells live in ordinary RAM; only cells that changed are written to video memory, and none is ever
+ * read. */
 #include "core/screen.h"
 
 #include "core/lib.h"
 
-#define MAX_COLUMNS    160u
-#define MAX_ROWS       64u
-#define VGA_ATTRIBUTE  0x0700u
-#define PIXEL_ON       0xffd0d0d0u
-#define PIXEL_OFF      0xff000000u
+#define MAX_COLUMNS   160u
+#define MAX_ROWS      64u
+#define VGA_ATTRIBUTE 0x0700u
+#define PIXEL_ON      0xffd0d0d0u
+#define PIXEL_OFF     0xff000000u
 
 static struct screen_mode mode;
 static uint32_t columns, rows, column, row;
@@ -28,7 +29,8 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 
 static void draw_vga(uint32_t r, uint32_t c)
 {
-    volatile uint16_t *cells = (volatile uint16_t *)(uintptr_t)mode.address; // NOLINT(performance-no-int-to-ptr)
+    volatile uint16_t *cells =
+        (volatile uint16_t *)(uintptr_t)mode.address; // NOLINT(performance-no-int-to-ptr)
     cells[(size_t)r * (mode.pitch_bytes / 2) + c] = (uint16_t)(VGA_ATTRIBUTE | (uint8_t)wanted[r][c]);
 }
 
@@ -37,10 +39,12 @@ static void draw_glyph(uint32_t r, uint32_t c)
     uint64_t top = mode.address + (uint64_t)r * FONT_HEIGHT * mode.pitch_bytes;
     const uint8_t *glyph = font_8x16[wanted[r][c] - ' '];
     for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
-        uint64_t line = top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
+        uint64_t line =
+            top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
         for (uint32_t x = 0; x < FONT_WIDTH; x++) {
             uint32_t pixel = (glyph[y] >> (7 - x) & 1) != 0 ? PIXEL_ON : PIXEL_OFF;
-            memcpy((void *)(line + (uint64_t)x * mode.bytes_per_pixel), &pixel, mode.bytes_per_pixel); // NOLINT
+            memcpy((void *)(line + (uint64_t)x * mode.bytes_per_pixel), &pixel,
+                   mode.bytes_per_pixel); // NOLINT
         }
     }
 }

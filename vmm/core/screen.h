@@ -27,7 +27,8 @@ void screen_init(const struct screen_mode *mode);
 /** Bytes of video memory that a mode uses. */
 uint64_t screen_bytes(const struct screen_mode *mode);
 
-/** Shows text: printable ASCII, "\n", "\r" and backspace; escape sequences are left out. Caller holds the console lock. */
+/** Shows text: printable ASCII, "\n", "\r" and backspace; escape sequences are left out. Caller holds the
+ * console lock. */
 void screen_write(const char *text, size_t count);
 
 /** "VGA text", "framebuffer" or "". */

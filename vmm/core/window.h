@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only way to a partition's memory: a 2 MiB window per CPU, mapped as a user page under SMAP and only while a
- * copy is in progress. Nothing else in the VMM's address space belongs to a partition.
+ * The only way to a partition's memory: a 2 MiB window per CPU, mapped as a user page under SMAP and only
+ * while a copy is in progress. Nothing else in the VMM's address space belongs to a partition.
  */
 #ifndef CORE_WINDOW_H
 #define CORE_WINDOW_H

@@ -5,15 +5,15 @@
 #include "core/log.h"
 #include "x86/cpu.h"
 
-#define BOOT_MAP_END        0x100000000ull
-#define TABLE_LIMIT_BYTES   0x1000000u
-#define RSDP_V1_BYTES       20u
-#define MADT_LOCAL_APIC     0
-#define MADT_LOCAL_X2APIC   9
-#define MADT_ENABLED        1u
-#define GAS_IO              1
-#define FADT_RESET_SUPPORT  BIT(10)
-#define APIC_ID_NONE        0xffu
+#define BOOT_MAP_END       0x100000000ull
+#define TABLE_LIMIT_BYTES  0x1000000u
+#define RSDP_V1_BYTES      20u
+#define MADT_LOCAL_APIC    0
+#define MADT_LOCAL_X2APIC  9
+#define MADT_ENABLED       1u
+#define GAS_IO             1
+#define FADT_RESET_SUPPORT BIT(10)
+#define APIC_ID_NONE       0xffu
 
 /** Common table header, ACPI 6.5 section 5.2.6. */
 struct acpi_header {
@@ -26,8 +26,11 @@ struct acpi_header {
 } __attribute__((packed));
 
 _Static_assert(offsetof(struct acpi_header, signature) == 0 && offsetof(struct acpi_header, length) == 4, "");
-_Static_assert(offsetof(struct acpi_header, revision) == 8 && offsetof(struct acpi_header, checksum) == 9, "");
-_Static_assert(offsetof(struct acpi_header, oem) == 10 && offsetof(struct acpi_header, creator_revision) == 32, "");
+_Static_assert(offsetof(struct acpi_header, revision) == 8 && offsetof(struct acpi_header, checksum) == 9,
+               "");
+_Static_assert(offsetof(struct acpi_header, oem) == 10 &&
+                   offsetof(struct acpi_header, creator_revision) == 32,
+               "");
 _Static_assert(sizeof(struct acpi_header) == 36, "");
 
 /** MADT entries of type 0 and 9, sections 5.2.12.2 and 5.2.12.12. */
@@ -42,12 +45,21 @@ struct madt_local_x2apic {
     uint32_t apic_id, flags, acpi_uid;
 } __attribute__((packed));
 
-_Static_assert(offsetof(struct madt_local_apic, type) == 0 && offsetof(struct madt_local_apic, length) == 1, "");
-_Static_assert(offsetof(struct madt_local_apic, acpi_uid) == 2 && offsetof(struct madt_local_apic, apic_id) == 3, "");
+_Static_assert(offsetof(struct madt_local_apic, type) == 0 && offsetof(struct madt_local_apic, length) == 1,
+               "");
+_Static_assert(offsetof(struct madt_local_apic, acpi_uid) == 2 &&
+                   offsetof(struct madt_local_apic, apic_id) == 3,
+               "");
 _Static_assert(offsetof(struct madt_local_apic, flags) == 4, "");
-_Static_assert(offsetof(struct madt_local_x2apic, type) == 0 && offsetof(struct madt_local_x2apic, length) == 1, "");
-_Static_assert(offsetof(struct madt_local_x2apic, reserved) == 2 && offsetof(struct madt_local_x2apic, apic_id) == 4, "");
-_Static_assert(offsetof(struct madt_local_x2apic, flags) == 8 && offsetof(struct madt_local_x2apic, acpi_uid) == 12, "");
+_Static_assert(offsetof(struct madt_local_x2apic, type) == 0 &&
+                   offsetof(struct madt_local_x2apic, length) == 1,
+               "");
+_Static_assert(offsetof(struct madt_local_x2apic, reserved) == 2 &&
+                   offsetof(struct madt_local_x2apic, apic_id) == 4,
+               "");
+_Static_assert(offsetof(struct madt_local_x2apic, flags) == 8 &&
+                   offsetof(struct madt_local_x2apic, acpi_uid) == 12,
+               "");
 
 /** MCFG entry, PCI Firmware 3.3 section 4.1.2. */
 struct mcfg_entry {
@@ -58,7 +70,8 @@ struct mcfg_entry {
 } __attribute__((packed));
 
 _Static_assert(offsetof(struct mcfg_entry, base) == 0 && offsetof(struct mcfg_entry, segment) == 8, "");
-_Static_assert(offsetof(struct mcfg_entry, first_bus) == 10 && offsetof(struct mcfg_entry, last_bus) == 11, "");
+_Static_assert(offsetof(struct mcfg_entry, first_bus) == 10 && offsetof(struct mcfg_entry, last_bus) == 11,
+               "");
 _Static_assert(offsetof(struct mcfg_entry, reserved) == 12 && sizeof(struct mcfg_entry) == 16, "");
 
 /* FADT fields by offset, section 5.2.9. */
@@ -170,7 +183,8 @@ static void read_fadt(const struct acpi_header *table)
     acpi->pm_timer_port = (uint16_t)read32(fadt + FADT_PM_TMR);
     acpi->pm1a_control = (uint16_t)read32(fadt + FADT_PM1A_CNT);
     acpi->pm1b_control = (uint16_t)read32(fadt + FADT_PM1B_CNT);
-    bool has_reset = (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && table->length > FADT_RESET_VALUE;
+    bool has_reset =
+        (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && table->length > FADT_RESET_VALUE;
     if (has_reset && fadt[FADT_RESET_REG] == GAS_IO) {
         acpi->reset_port = (uint16_t)read64(fadt + FADT_RESET_REG + 4);
         acpi->reset_value = fadt[FADT_RESET_VALUE];
@@ -196,14 +210,16 @@ void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info)
     acpi = info;
     bool extended = rsdp_bytes >= 36 && rsdp[15] >= 2 && read64(rsdp + 24) != 0;
     bool sound = rsdp_bytes >= RSDP_V1_BYTES && sum_is_zero(rsdp, RSDP_V1_BYTES);
-    const struct acpi_header *list = !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
+    const struct acpi_header *list =
+        !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
     uint32_t width = extended ? 8 : 4;
     for (uint32_t at = sizeof *list; list != NULL && at + width <= list->length; at += width) {
         const uint8_t *entry = (const uint8_t *)list + at;
         read_table(table_at(extended ? read64(entry) : read32(entry)));
     }
     if (!madt_seen || cpu_count() == 0) {
-        log_fatal("no usable ACPI MADT: the VMM cannot find the CPUs; ACPI is off or damaged; enable ACPI in the "
-                  "firmware set-up");
+        log_fatal(
+            "no usable ACPI MADT: the VMM cannot find the CPUs; ACPI is off or damaged; enable ACPI in the "
+            "firmware set-up");
     }
 }

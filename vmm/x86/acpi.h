@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The static firmware tables that the VMM reads once at boot: MADT, MCFG, FADT. No AML. ACPI 6.5, chapter 5. */
+/* The static firmware tables that the VMM reads once at boot: MADT, MCFG, FADT. No AML. ACPI 6.5, chapter 5.
+ */
 #ifndef X86_ACPI_H
 #define X86_ACPI_H
 
@@ -26,7 +27,8 @@ struct acpi_info {
     uint32_t ecam_count;
 };
 
-/** Reads the tables below the RSDP and registers the CPUs of the MADT. Boot map (4 GiB identity) needed. Fatal without MADT. */
+/** Reads the tables below the RSDP and registers the CPUs of the MADT. Boot map (4 GiB identity) needed.
+ * Fatal without MADT. */
 void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info);
 
 #endif

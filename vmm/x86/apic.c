@@ -5,19 +5,19 @@
 #include "x86/cpu.h"
 #include "x86/paging.h"
 
-#define MSR_APIC_BASE       0x1bu
-#define MSR_X2APIC          0x800u
-#define APIC_BASE_ENABLE    BIT(11)
-#define APIC_BASE_EXTENDED  BIT(10)
-#define CPUID_1_ECX_X2APIC  BIT(21)
-#define LVT_MASKED          0x10000u
-#define SVR_ENABLE          0x100u
-#define DIVIDE_BY_1         0xbu
-#define ICR_NMI             0x400u
-#define ICR_INIT            0x4500u
-#define ICR_SIPI            0x4600u
-#define ICR_ASSERT          0x4000u
-#define ICR_PENDING         0x1000u
+#define MSR_APIC_BASE      0x1bu
+#define MSR_X2APIC         0x800u
+#define APIC_BASE_ENABLE   BIT(11)
+#define APIC_BASE_EXTENDED BIT(10)
+#define CPUID_1_ECX_X2APIC BIT(21)
+#define LVT_MASKED         0x10000u
+#define SVR_ENABLE         0x100u
+#define DIVIDE_BY_1        0xbu
+#define ICR_NMI            0x400u
+#define ICR_INIT           0x4500u
+#define ICR_SIPI           0x4600u
+#define ICR_ASSERT         0x4000u
+#define ICR_PENDING        0x1000u
 
 /* Register numbers: the xAPIC offset divided by 16. */
 enum apic_register {
@@ -55,8 +55,17 @@ static void apic_write(enum apic_register r, uint32_t value)
     }
 }
 
+/** The legacy 8259 pair and what the firmware left pending there (Intel 8259A data sheet: OCW1 is the mask).
+ */
+static void mask_legacy_pic(void)
+{
+    outb(0x21, 0xff);
+    outb(0xa1, 0xff);
+}
+
 void apic_init(void)
 {
+    mask_legacy_pic();
     uint64_t base = rdmsr(MSR_APIC_BASE);
     x2apic = (cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
     if (!x2apic) {
@@ -73,7 +82,8 @@ void apic_enable(void)
     if (x2apic) {
         wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTENDED);
     }
-    static const enum apic_register masked[] = {APIC_LVT_PERF, APIC_LVT_LINT0, APIC_LVT_LINT1, APIC_LVT_ERROR};
+    static const enum apic_register masked[] = {APIC_LVT_PERF, APIC_LVT_LINT0, APIC_LVT_LINT1,
+                                                APIC_LVT_ERROR};
     apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_TPR, 0);
     for (size_t i = 0; i < ARRAY_COUNT(masked); i++) {

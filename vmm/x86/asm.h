@@ -5,33 +5,33 @@
 
 #include "core/types.h"
 
-#define MSR_PAT            0x277u
-#define MSR_EFER           0xc0000080u
-#define MSR_GS_BASE        0xc0000101u
-#define MSR_TSC_AUX        0xc0000103u
-#define MSR_PRED_CMD       0x49u
-#define EFER_SCE           BIT(0)
-#define EFER_LME           BIT(8)
-#define EFER_LMA           BIT(10)
-#define EFER_NXE           BIT(11)
-#define EFER_SVME          BIT(12)
-#define CR0_PE             BIT(0)
-#define CR0_TS             BIT(3)
-#define CR0_ET             BIT(4)
-#define CR0_WP             BIT(16)
-#define CR0_PG             BIT(31)
-#define CR4_PSE            BIT(4)
-#define CR4_PAE            BIT(5)
-#define CR4_OSFXSR         BIT(9)
-#define CR4_OSXMMEXCPT     BIT(10)
-#define CR4_OSXSAVE        BIT(18)
-#define CR4_SMEP           BIT(20)
-#define CR4_SMAP           BIT(21)
-#define RFLAGS_RESERVED    BIT(1)
-#define RFLAGS_TF          BIT(8)
-#define RFLAGS_IF          BIT(9)
-#define RFLAGS_RF          BIT(16)
-#define RFLAGS_VM          BIT(17)
+#define MSR_PAT         0x277u
+#define MSR_EFER        0xc0000080u
+#define MSR_GS_BASE     0xc0000101u
+#define MSR_TSC_AUX     0xc0000103u
+#define MSR_PRED_CMD    0x49u
+#define EFER_SCE        BIT(0)
+#define EFER_LME        BIT(8)
+#define EFER_LMA        BIT(10)
+#define EFER_NXE        BIT(11)
+#define EFER_SVME       BIT(12)
+#define CR0_PE          BIT(0)
+#define CR0_TS          BIT(3)
+#define CR0_ET          BIT(4)
+#define CR0_WP          BIT(16)
+#define CR0_PG          BIT(31)
+#define CR4_PSE         BIT(4)
+#define CR4_PAE         BIT(5)
+#define CR4_OSFXSR      BIT(9)
+#define CR4_OSXMMEXCPT  BIT(10)
+#define CR4_OSXSAVE     BIT(18)
+#define CR4_SMEP        BIT(20)
+#define CR4_SMAP        BIT(21)
+#define RFLAGS_RESERVED BIT(1)
+#define RFLAGS_TF       BIT(8)
+#define RFLAGS_IF       BIT(9)
+#define RFLAGS_RF       BIT(16)
+#define RFLAGS_VM       BIT(17)
 
 struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;

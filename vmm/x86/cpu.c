@@ -37,7 +37,9 @@ struct descriptor_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-_Static_assert(offsetof(struct descriptor_pointer, limit) == 0 && offsetof(struct descriptor_pointer, base) == 2, "");
+_Static_assert(offsetof(struct descriptor_pointer, limit) == 0 &&
+                   offsetof(struct descriptor_pointer, base) == 2,
+               "");
 
 /** What trap.S pushes. */
 struct trap_frame {
@@ -93,7 +95,8 @@ void cpu_set_boot(uint32_t apic_id)
             return;
         }
     }
-    log_fatal("the boot CPU (APIC %u) is not in the firmware's MADT; the ACPI tables are damaged; update the firmware",
+    log_fatal("the boot CPU (APIC %u) is not in the firmware's MADT; the ACPI tables are damaged; update the "
+              "firmware",
               apic_id);
 }
 
@@ -117,8 +120,9 @@ void cpu_alloc_stacks(struct cpu *cpu)
 static void gate_set(unsigned vector, unsigned ist)
 {
     uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + vector * 16;
-    idt[vector] = (struct gate){(uint16_t)stub, SELECTOR_CODE, (uint16_t)(GATE_INTERRUPT | ist),
-                                (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
+    idt[vector] =
+        (struct gate){(uint16_t)stub,         SELECTOR_CODE,          (uint16_t)(GATE_INTERRUPT | ist),
+                      (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
 }
 
 static void load_tables(struct cpu *cpu)
@@ -158,9 +162,10 @@ void cpu_load(struct cpu *cpu)
 
 static void report_exception(const struct trap_frame *frame)
 {
-    log_fatal("exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
-              "VMM or a hardware fault; report this line",
-              frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
+    log_fatal(
+        "exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
+        "VMM or a hardware fault; report this line",
+        frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
 }
 
 void trap_handle(const struct trap_frame *frame)
@@ -170,7 +175,7 @@ void trap_handle(const struct trap_frame *frame)
         smp_halt_if_told();
     } else if (frame->vector < EXCEPTION_COUNT) {
         report_exception(frame);
-    } else if (frame->vector == VECTOR_TIMER || frame->vector == VECTOR_KICK) {
+    } else if (frame->vector != VECTOR_SPURIOUS) {
         apic_eoi();
     }
 }

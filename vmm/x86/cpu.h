@@ -38,10 +38,10 @@ struct cpu {
     bool present; /* named usable by the MADT */
     bool started;
     bool smap;
-    struct vcpu *owner;    /* the vCPU that this CPU was given to; CPU 0 only */
-    struct vcpu *vcpu;     /* what shall run here, NULL = nothing; written by CPU 0 */
-    struct vcpu *current;  /* what run.c is using now; written by this CPU (a hazard pointer) */
-    uint8_t *stack;        /* lowest page is the guard */
+    struct vcpu *owner;   /* the vCPU that this CPU was given to; CPU 0 only */
+    struct vcpu *vcpu;    /* what shall run here, NULL = nothing; written by CPU 0 */
+    struct vcpu *current; /* what run.c is using now; written by this CPU (a hazard pointer) */
+    uint8_t *stack;       /* lowest page is the guard */
     uint8_t *nmi_stack;
     uint64_t gdt[8];
     struct tss tss;

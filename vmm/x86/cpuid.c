@@ -6,20 +6,20 @@
 #include "x86/hvm.h"
 #include "x86/tsc.h"
 
-#define ALL             0xffffffffu
-#define ANY_SUBLEAF     0xffffffffu
-#define LEAF_BASIC_MAX  0xdu
-#define LEAF_KVM        0x40000000u
-#define LEAF_KVM_MAX    0x40000010u
-#define LEAF_EXT_MAX    0x80000008u
+#define ALL                    0xffffffffu
+#define ANY_SUBLEAF            0xffffffffu
+#define LEAF_BASIC_MAX         0xdu
+#define LEAF_KVM               0x40000000u
+#define LEAF_KVM_MAX           0x40000010u
+#define LEAF_EXT_MAX           0x80000008u
 #define KVM_CLOCKSOURCE2       BIT(3)
 #define KVM_CLOCKSOURCE_STABLE BIT(24)
-#define ONE_X2APIC      BIT(21)
-#define ONE_DEADLINE    BIT(24)
-#define ONE_OSXSAVE     BIT(27)
-#define ONE_HYPERVISOR  BIT(31)
-#define ONE_HTT         BIT(28)
-#define XCR0_OFFERED    0xe7u /* x87, SSE, AVX, AVX-512 */
+#define ONE_X2APIC             BIT(21)
+#define ONE_DEADLINE           BIT(24)
+#define ONE_OSXSAVE            BIT(27)
+#define ONE_HYPERVISOR         BIT(31)
+#define ONE_HTT                BIT(28)
+#define XCR0_OFFERED           0xe7u /* x87, SSE, AVX, AVX-512 */
 
 /** One row: which bits of the hardware's answer pass. */
 struct cpuid_row {
@@ -28,10 +28,10 @@ struct cpuid_row {
 };
 
 /*
- * Leaf 1 leaves out: MONITOR, VMX, SMX, EST, TM2, PDCM, PCID, DCA, SDBG (ECX); MCE, MCA, DS, ACPI, TM, PBE, PSN (EDX).
- * Leaf 7 leaves out: TSC_ADJUST, SGX, RDT, MPX, PT, PKU, LA57, CET, speculation controls, which need MSRs or state that are not
- * virtualised yet. Leaf 0xd:1 leaves out XSAVES. 0x80000001 leaves out SVM, OSVW, IBS, SKINIT, WDT, LWP, topology and
- * performance-counter extensions, MONITORX.
+ * Leaf 1 leaves out: MONITOR, VMX, SMX, EST, TM2, PDCM, PCID, DCA, SDBG (ECX); MCE, MCA, DS, ACPI, TM, PBE,
+ * PSN (EDX). Leaf 7 leaves out: TSC_ADJUST, SGX, RDT, MPX, PT, PKU, LA57, CET, speculation controls, which
+ * need MSRs or state that are not virtualised yet. Leaf 0xd:1 leaves out XSAVES. 0x80000001 leaves out SVM,
+ * OSVW, IBS, SKINIT, WDT, LWP, topology and performance-counter extensions, MONITORX.
  */
 static const struct cpuid_row rows[] = {
     {0x00000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
@@ -65,7 +65,8 @@ static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf)
         const struct cpuid_row *row = &rows[i];
         if (row->leaf == leaf && (row->subleaf == ANY_SUBLEAF || row->subleaf == subleaf)) {
             struct cpuid_regs r = cpuid(leaf, subleaf);
-            return (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx, r.edx & row->edx};
+            return (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx,
+                                       r.edx & row->edx};
         }
     }
     return (struct cpuid_regs){0, 0, 0, 0};
@@ -77,14 +78,14 @@ static const struct {
     enum { IN_EBX, IN_ECX, IN_EDX } where;
     uint32_t bit;
 } cr4_features[] = {
-    {0, 1, IN_EDX, 1},  /* VME: VME */
-    {1, 1, IN_EDX, 1},  /* PVI: VME */
-    {2, 1, IN_EDX, 4},  /* TSD: TSC */
-    {3, 1, IN_EDX, 2},  /* DE */
-    {4, 1, IN_EDX, 3},  /* PSE */
-    {5, 1, IN_EDX, 6},  /* PAE */
-    {7, 1, IN_EDX, 13}, /* PGE */
-    {9, 1, IN_EDX, 24}, /* OSFXSR: FXSR */
+    {0, 1, IN_EDX, 1},   /* VME: VME */
+    {1, 1, IN_EDX, 1},   /* PVI: VME */
+    {2, 1, IN_EDX, 4},   /* TSD: TSC */
+    {3, 1, IN_EDX, 2},   /* DE */
+    {4, 1, IN_EDX, 3},   /* PSE */
+    {5, 1, IN_EDX, 6},   /* PAE */
+    {7, 1, IN_EDX, 13},  /* PGE */
+    {9, 1, IN_EDX, 24},  /* OSFXSR: FXSR */
     {10, 1, IN_EDX, 25}, /* OSXMMEXCPT: SSE */
     {11, 7, IN_ECX, 2},  /* UMIP */
     {16, 7, IN_EBX, 0},  /* FSGSBASE */

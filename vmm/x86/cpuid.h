@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a partition sees of the CPU: an allow-list by table. AMD64 APM volume 3, appendix E; Intel SDM, CPUID. */
+/* What a partition sees of the CPU: an allow-list by table. AMD64 APM volume 3, appendix E; Intel SDM, CPUID.
+ */
 #ifndef X86_CPUID_H
 #define X86_CPUID_H
 

@@ -4,16 +4,16 @@
 
 #include "x86/asm.h"
 
-#define XSAVE_AREA_BYTES   4096
-#define FCW_RESET          0x37fu
-#define MXCSR_RESET        0x1f80u
-#define MXCSR_WORD         6
-#define CPUID_IBPB         BIT(12) /* 80000008 EBX */
-#define PRED_CMD_IBPB      1u
+#define XSAVE_AREA_BYTES 4096
+#define FCW_RESET        0x37fu
+#define MXCSR_RESET      0x1f80u
+#define MXCSR_WORD       6
+#define CPUID_IBPB       BIT(12) /* 80000008 EBX */
+#define PRED_CMD_IBPB    1u
 
 /* XSTATE_BV = 0: XRSTOR brings every component to its initial state. */
-static const uint32_t initial_state[XSAVE_AREA_BYTES / 4] __attribute__((aligned(64))) = {
-    [0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET};
+static const uint32_t initial_state[XSAVE_AREA_BYTES / 4]
+    __attribute__((aligned(64))) = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET};
 
 void fpu_reset(void)
 {

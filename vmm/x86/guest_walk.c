@@ -4,13 +4,14 @@
 #include "x86/asm.h"
 #include "x86/hvm.h"
 
-#define PTE_PRESENT    BIT(0)
-#define PTE_LARGE      BIT(7)
-#define PTE_ADDRESS    0x000ffffffffff000ull
-#define PDE32_ADDRESS  0xffc00000ull
-#define PDPTR_LEGACY   4u
+#define PTE_PRESENT   BIT(0)
+#define PTE_LARGE     BIT(7)
+#define PTE_ADDRESS   0x000ffffffffff000ull
+#define PDE32_ADDRESS 0xffc00000ull
+#define PDPTR_LEGACY  4u
 
-static bool read_entry(const struct partition *p, uint64_t table, uint64_t index, unsigned bytes, uint64_t *entry)
+static bool read_entry(const struct partition *p, uint64_t table, uint64_t index, unsigned bytes,
+                       uint64_t *entry)
 {
     *entry = 0;
     return partition_read(p, gpa(table + index * bytes), entry, bytes) == 0 && (*entry & PTE_PRESENT) != 0;

@@ -4,16 +4,16 @@
 #include "core/pool.h"
 #include "mullion/abi.h"
 
-#define NPT_PRESENT  BIT(0)
-#define NPT_WRITE    BIT(1)
-#define NPT_USER     BIT(2) /* nested accesses count as user accesses */
-#define NPT_LARGE    BIT(7)
-#define NPT_ADDRESS  0x000ffffffffff000ull
-#define ENTRIES      512u
-#define LEVEL_PT     1u
-#define LEVEL_PD     2u
-#define LEVEL_PDPT   3u
-#define LEVEL_PML4   4u
+#define NPT_PRESENT BIT(0)
+#define NPT_WRITE   BIT(1)
+#define NPT_USER    BIT(2) /* nested accesses count as user accesses */
+#define NPT_LARGE   BIT(7)
+#define NPT_ADDRESS 0x000ffffffffff000ull
+#define ENTRIES     512u
+#define LEVEL_PT    1u
+#define LEVEL_PD    2u
+#define LEVEL_PDPT  3u
+#define LEVEL_PML4  4u
 
 static uint64_t level_bytes(unsigned level)
 {
@@ -117,8 +117,10 @@ static bool is_empty(const uint64_t *table)
     return true;
 }
 
-/** Clears the part of `table` (which maps from `base`) that lies in [from, to); frees tables that become empty. */
-static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t base, uint64_t from, uint64_t to)
+/** Clears the part of `table` (which maps from `base`) that lies in [from, to); frees tables that become
+ * empty. */
+static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t base, uint64_t from,
+                     uint64_t to)
 {
     uint64_t step = level_bytes(level);
     uint64_t first = from > base ? (from - base) / step : 0;

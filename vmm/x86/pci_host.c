@@ -62,8 +62,8 @@ static void add(const struct bus *bus, uint32_t function, uint32_t id)
     count++;
 }
 
-/** Bridges keep bus mastering: they forward for what lies below, which is off. The upper half of the register is
- *  status, cleared by writing ones, so it is written as zero. */
+/** Bridges keep bus mastering: they forward for what lies below, which is off. The upper half of the register
+ * is status, cleared by writing ones, so it is written as zero. */
 static void master_off(const struct bus *bus, uint32_t function, uint32_t header)
 {
     uint32_t command = config_read(bus, function, REG_COMMAND);
@@ -104,8 +104,8 @@ void pci_host_scan(const struct acpi_info *acpi)
         scan_bus(&(struct bus){0, 0, (uint8_t)number});
     }
     if (dropped > 0) {
-        log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all", dropped,
-                 PCI_HOST_MAX);
+        log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all",
+                 dropped, PCI_HOST_MAX);
     }
 }
 

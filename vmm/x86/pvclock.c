@@ -4,9 +4,9 @@
 #include "core/lib.h"
 #include "x86/tsc.h"
 
-#define ENABLED            BIT(0)
-#define FLAG_TSC_STABLE    BIT(0)
-#define NS_PER_MS          1000000u
+#define ENABLED         BIT(0)
+#define FLAG_TSC_STABLE BIT(0)
+#define NS_PER_MS       1000000u
 
 /** struct pvclock_vcpu_time_info. */
 struct time_info {
@@ -21,8 +21,12 @@ struct time_info {
 };
 
 _Static_assert(offsetof(struct time_info, version) == 0 && offsetof(struct time_info, pad0) == 4, "");
-_Static_assert(offsetof(struct time_info, tsc_timestamp) == 8 && offsetof(struct time_info, system_time_ns) == 16, "");
-_Static_assert(offsetof(struct time_info, tsc_to_system_mul) == 24 && offsetof(struct time_info, tsc_shift) == 28, "");
+_Static_assert(offsetof(struct time_info, tsc_timestamp) == 8 &&
+                   offsetof(struct time_info, system_time_ns) == 16,
+               "");
+_Static_assert(offsetof(struct time_info, tsc_to_system_mul) == 24 &&
+                   offsetof(struct time_info, tsc_shift) == 28,
+               "");
 _Static_assert(offsetof(struct time_info, flags) == 29 && offsetof(struct time_info, pad) == 30, "");
 _Static_assert(sizeof(struct time_info) == 32, "");
 
@@ -58,7 +62,8 @@ bool pvclock_enable(struct vcpu *vcpu, uint64_t value)
     struct time_info info = {.version = 2, .tsc_timestamp = tsc_at_boot(), .flags = 0};
     info.flags = tsc_reliable() ? FLAG_TSC_STABLE : 0;
     scale(&info);
-    if (at.v % 4 != 0 || ((value & ENABLED) != 0 && partition_write(vcpu->partition, at, &info, sizeof info) != 0)) {
+    if (at.v % 4 != 0 ||
+        ((value & ENABLED) != 0 && partition_write(vcpu->partition, at, &info, sizeof info) != 0)) {
         return false;
     }
     vcpu->clock_msr = value;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting the application processors, waking CPUs and stopping them. Intel MultiProcessor 1.4, section B.4. */
+/* Starting the application processors, waking CPUs and stopping them. Intel MultiProcessor 1.4, section B.4.
+ */
 #ifndef X86_SMP_H
 #define X86_SMP_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI 6.5 section 4.8.3.3 (PM timer, 3.579545 MHz); Intel 8254 data sheet (PIT, 1.193182 MHz); MC146818 (RTC). */
+/* ACPI 6.5 section 4.8.3.3 (PM timer, 3.579545 MHz); Intel 8254 data sheet (PIT, 1.193182 MHz); MC146818
+ * (RTC). */
 #include "x86/tsc.h"
 
 #include "core/lib.h"
@@ -7,13 +8,13 @@
 #include "x86/apic.h"
 #include "x86/cpu.h"
 
-#define PM_TIMER_HZ          3579545ull
-#define PM_TIMER_MASK        0xffffffu
-#define PIT_HZ               1193182ull
-#define CALIBRATION_US       20000u
-#define CALIBRATION_ROUNDS   3
-#define SYNC_ROUNDS          200
-#define SYNC_DEADLINE_MS     2000u
+#define PM_TIMER_HZ        3579545ull
+#define PM_TIMER_MASK      0xffffffu
+#define PIT_HZ             1193182ull
+#define CALIBRATION_US     20000u
+#define CALIBRATION_ROUNDS 3
+#define SYNC_ROUNDS        200
+#define SYNC_DEADLINE_MS   2000u
 
 static uint64_t khz, boot_tsc, boot_epoch;
 static uint16_t pm_port;
@@ -62,13 +63,15 @@ static void delay_pit(uint32_t microseconds)
     outb(0x42, (uint8_t)(ticks >> 8));
     for (uint64_t start = rdtsc(); (inb(0x61) & 0x20) == 0;) {
         if (rdtsc() - start > 20000000000ull) {
-            log_fatal("no working clock: neither ACPI PM timer nor PIT; the VMM cannot measure the TSC; enable the "
-                      "8254 (legacy timer) in the firmware set-up");
+            log_fatal(
+                "no working clock: neither ACPI PM timer nor PIT; the VMM cannot measure the TSC; enable the "
+                "8254 (legacy timer) in the firmware set-up");
         }
     }
 }
 
-/** The delay overshoots when something else held the CPU (SMM, an outer hypervisor): the shortest round is the truest. */
+/** The delay overshoots when something else held the CPU (SMM, an outer hypervisor): the shortest round is
+ * the truest. */
 static uint64_t measure(void (*delay)(uint32_t))
 {
     uint64_t shortest = UINT64_MAX;
@@ -116,7 +119,8 @@ static void read_rtc(void)
     uint64_t month = from_bcd(raw[4], bcd);
     uint64_t year = 2000 + from_bcd(raw[5], bcd);
     if (hour > 23 || day < 1 || day > 31 || month < 1 || month > 12) {
-        log_line("the RTC shows no sane date; the time of day starts at 1970; set the clock in the firmware set-up");
+        log_line("the RTC shows no sane date; the time of day starts at 1970; set the clock in the firmware "
+                 "set-up");
         return;
     }
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -159,8 +163,8 @@ void tsc_arm_timer(uint64_t deadline)
 }
 
 /*
- * The two CPUs pass a token to and fro; each writes its TSC and the other checks that its own is not behind. With
- * unsynchronised counters one of the two directions shows time running backwards.
+ * The two CPUs pass a token to and fro; each writes its TSC and the other checks that its own is not behind.
+ * With unsynchronised counters one of the two directions shows time running backwards.
  */
 static struct {
     uint32_t turn;

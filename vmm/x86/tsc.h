@@ -24,7 +24,8 @@ uint64_t tsc_from_us(uint64_t microseconds);
 /** Arms this CPU's timer interrupt for TSC value `deadline` (TSC_NEVER: stops it). */
 void tsc_arm_timer(uint64_t deadline);
 
-/** Each application processor meets the boot CPU once: are the TSCs in step? Both sides call it at the same time. */
+/** Each application processor meets the boot CPU once: are the TSCs in step? Both sides call it at the same
+ * time. */
 void tsc_check_boot_side(void);
 void tsc_check_other_side(void);
 bool tsc_reliable(void);

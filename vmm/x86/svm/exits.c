@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The total table of exit codes: AMD64 APM volume 2, appendix C. Every code that the manual defines has a row; a code
- * without one stops the partition. A row whose intercept the VMM never sets also stops it: seeing the exit means that
- * the control block is not what the VMM wrote.
+ * The total table of exit codes: AMD64 APM volume 2, appendix C. Every code that the manual defines has a
+ * row; a code without one stops the partition. A row whose intercept the VMM never sets also stops it: seeing
+ * the exit means that the control block is not what the VMM wrote.
  */
 #include "core/exits.h"
 #include "x86/asm.h"
 #include "x86/msr.h"
 #include "x86/svm/svm.h"
 
-#define CODE_LIMIT        0x410u
-#define CODE_CR_WRITE     0x10u
-#define CODE_EXCEPTION    0x40u
-#define CODE_BUSY         (UINT64_MAX - 1)
-#define CODE_IDLE         (UINT64_MAX - 2)
-#define CODE_INVALID_PMC  (UINT64_MAX - 3)
+#define CODE_LIMIT       0x410u
+#define CODE_CR_WRITE    0x10u
+#define CODE_EXCEPTION   0x40u
+#define CODE_BUSY        (UINT64_MAX - 1)
+#define CODE_IDLE        (UINT64_MAX - 2)
+#define CODE_INVALID_PMC (UINT64_MAX - 3)
 
 struct exit_row {
     const char *name;
@@ -24,8 +24,14 @@ struct exit_row {
 
 static exit_handler handle_port, handle_msr, handle_npf, handle_cr_write, handle_iret, handle_exception;
 
-#define NOT_INTERCEPTED(name) {name, MULLION_EXIT_UNKNOWN, exit_refuse}
-#define UNDEFINED(name)       {name, MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined}
+#define NOT_INTERCEPTED(name)                                                                                \
+    {                                                                                                        \
+        name, MULLION_EXIT_UNKNOWN, exit_refuse                                                              \
+    }
+#define UNDEFINED(name)                                                                                      \
+    {                                                                                                        \
+        name, MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined                                                  \
+    }
 
 static const struct exit_row rows[CODE_LIMIT] = {
     [0x00 ... 0x0f] = NOT_INTERCEPTED("CR_READ"),
@@ -106,7 +112,8 @@ static const struct exit_row *row_of(uint64_t code)
     if (code < CODE_LIMIT && rows[code].name != NULL) {
         return &rows[code];
     }
-    bool refused = code == SVM_EXIT_INVALID || code == CODE_BUSY || code == CODE_IDLE || code == CODE_INVALID_PMC;
+    bool refused =
+        code == SVM_EXIT_INVALID || code == CODE_BUSY || code == CODE_IDLE || code == CODE_INVALID_PMC;
     return refused ? &entry_failed : &undefined_code;
 }
 

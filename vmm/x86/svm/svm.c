@@ -11,18 +11,18 @@
 #include "x86/insn.h"
 #include "x86/msr.h"
 
-#define MSR_VM_CR           0xc0010114u
-#define MSR_VM_HSAVE_PA     0xc0010117u
-#define VM_CR_SVMDIS        BIT(4)
-#define SVM_LEAF            0x8000000au
-#define SVM_EDX_NPT         BIT(0)
-#define SVM_EDX_NRIPS       BIT(3)
-#define IOPM_PAGES          3u
-#define MSRPM_PAGES         2u
-#define GUEST_ASID          1u /* one vCPU per CPU: the tag changes hands only with a flush */
-#define PAT_RESET           0x0007040600070406ull
-#define DR6_RESET           0xffff0ff0u
-#define DR7_RESET           0x400u
+#define MSR_VM_CR       0xc0010114u
+#define MSR_VM_HSAVE_PA 0xc0010117u
+#define VM_CR_SVMDIS    BIT(4)
+#define SVM_LEAF        0x8000000au
+#define SVM_EDX_NPT     BIT(0)
+#define SVM_EDX_NRIPS   BIT(3)
+#define IOPM_PAGES      3u
+#define MSRPM_PAGES     2u
+#define GUEST_ASID      1u /* one vCPU per CPU: the tag changes hands only with a flush */
+#define PAT_RESET       0x0007040600070406ull
+#define DR6_RESET       0xffff0ff0u
+#define DR7_RESET       0x400u
 
 #define ATTR_CODE64 0xa9bu
 #define ATTR_CODE32 0xc9bu
@@ -47,10 +47,12 @@ static uint64_t physical(const void *at)
 static const char *svm_missing(void)
 {
     if ((rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) != 0) {
-        return "AMD SVM is disabled; the firmware has switched it off (VM_CR.SVMDIS); enable SVM in the firmware set-up";
+        return "AMD SVM is disabled; the firmware has switched it off (VM_CR.SVMDIS); enable SVM in the "
+               "firmware set-up";
     }
     if ((cpuid(SVM_LEAF, 0).edx & SVM_EDX_NPT) == 0) {
-        return "no nested paging (NPT); the CPU's SVM lacks it (CPUID 8000000A EDX bit 0); use a CPU that has it";
+        return "no nested paging (NPT); the CPU's SVM lacks it (CPUID 8000000A EDX bit 0); use a CPU that "
+               "has it";
     }
     return NULL;
 }
@@ -107,13 +109,14 @@ static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu)
 {
     vmcb->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8);
     vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
-    vmcb->intercept_1 = (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
-                                   INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
-                                   INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN);
-    vmcb->intercept_2 = (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
-                                   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD |
-                                   INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_COND | INTERCEPT_XSETBV |
-                                   INTERCEPT_RDPRU);
+    vmcb->intercept_1 =
+        (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
+                   INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
+                   INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN);
+    vmcb->intercept_2 =
+        (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
+                   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR |
+                   INTERCEPT_MWAIT | INTERCEPT_MWAIT_COND | INTERCEPT_XSETBV | INTERCEPT_RDPRU);
     vmcb->intercept_3 =
         (uint32_t)(INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_MCOMMIT | INTERCEPT_TLBSYNC);
     vmcb->iopm_base = physical(iopm);
@@ -125,8 +128,8 @@ static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu)
     vmcb->nested_cr3 = physical(vcpu->partition->npt.root);
 }
 
-static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t code_attr, uint16_t data_selector,
-                         uint16_t data_attr, uint32_t limit)
+static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t code_attr,
+                         uint16_t data_selector, uint16_t data_attr, uint32_t limit)
 {
     struct vmcb_segment data = {data_selector, data_attr, limit, 0};
     vmcb->cs = (struct vmcb_segment){code_selector, code_attr, limit, 0};
@@ -261,7 +264,8 @@ static bool svm_interruptible(const struct vcpu *vcpu)
     return (vmcb->rflags & RFLAGS_IF) != 0 && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
 }
 
-/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that way. */
+/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that
+ * way. */
 static void svm_want_window(struct vcpu *vcpu, bool wanted)
 {
     struct vmcb *vmcb = vmcb_of(vcpu);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual machine control block. AMD64 APM volume 2, appendix B; intercept bits: section 15.9 and table B-1. */
+/* The virtual machine control block. AMD64 APM volume 2, appendix B; intercept bits: section 15.9 and table
+ * B-1. */
 #ifndef SVM_VMCB_H
 #define SVM_VMCB_H
 
@@ -88,7 +89,8 @@ struct vmcb {
 };
 
 #define VMCB_ASSERT(field, offset) _Static_assert(offsetof(struct vmcb, field) == (offset), #field " moved")
-_Static_assert(offsetof(struct vmcb_segment, selector) == 0 && offsetof(struct vmcb_segment, attributes) == 2, "");
+_Static_assert(offsetof(struct vmcb_segment, selector) == 0 && offsetof(struct vmcb_segment, attributes) == 2,
+               "");
 _Static_assert(offsetof(struct vmcb_segment, limit) == 4 && offsetof(struct vmcb_segment, base) == 8, "");
 VMCB_ASSERT(intercept_cr, 0x000);
 VMCB_ASSERT(intercept_dr, 0x004);
