@@ -11,9 +11,9 @@ AGENT_CC ?= gcc
 AGENT_FUZZ_CC ?= clang
 
 agent_out := build/agent
-agent_warn := -Wall -Wextra -Werror -Wconversion -Wshadow
+agent_warn := -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
 agent_def := -Ivmm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
-agent_common := -std=c17 $(agent_warn) $(agent_def) -MMD -MP
+agent_common := -std=c17 -D_POSIX_C_SOURCE=200809L $(agent_warn) $(agent_def) -MMD -MP
 
 agent_src := $(wildcard mgmt-agent/model/*.c mgmt-agent/loader/*.c mgmt-agent/store/*.c mgmt-agent/ui/*.c)
 agent_dsdt := $(agent_out)/gen/dsdt.h

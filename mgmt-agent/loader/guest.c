@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "loader/guest.h"
+
+#include <stddef.h>
+
+#include "mullion/machine.h"
+#include "os/os.h"
+
+struct guest guest_layout(uint64_t window_gpa, uint64_t bytes)
+{
+    uint64_t low = bytes < MACHINE_LOW_RAM_END ? bytes : MACHINE_LOW_RAM_END;
+    return (struct guest){.window_gpa = window_gpa, .low_bytes = low, .high_bytes = bytes - low};
+}
+
+static int lies_in(uint64_t gpa, uint64_t bytes, uint64_t base, uint64_t length)
+{
+    return gpa >= base && gpa - base <= length && bytes <= length - (gpa - base);
+}
+
+void *guest_at(const struct guest *guest, uint64_t gpa, uint64_t bytes)
+{
+    if (!lies_in(gpa, bytes, 0, guest->low_bytes) &&
+        !lies_in(gpa, bytes, MACHINE_HIGH_RAM_BASE, guest->high_bytes)) {
+        return NULL;
+    }
+    return os_map(guest->window_gpa + gpa, bytes, OS_READ_WRITE);
+}

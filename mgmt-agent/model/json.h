@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A strict JSON reader (RFC 8259) that keeps the place of every value, so that a complaint about a value can
+ * say where it stands. It refuses what common libraries let pass or cannot locate: a duplicate key, bytes
+ * that are not UTF-8, a byte-order mark, text after the value, nesting deeper than JSON_MAX_DEPTH.
+ *
+ * No memory is allocated: the caller provides the document, which must stay as long as the nodes are used.
+ */
+#ifndef MODEL_JSON_H
+#define MODEL_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/problem.h"
+
+#define JSON_MAX_BYTES 262144u /* length of a text */
+#define JSON_MAX_DEPTH 16u
+#define JSON_MAX_NODES 16384u
+
+enum json_type {
+    JSON_NULL,
+    JSON_BOOLEAN,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT,
+    JSON_TYPE_COUNT,
+};
+
+/** One value. Children are linked in the order of the text. */
+struct json_node {
+    enum json_type type;
+    uint32_t offset;     /* of the value's first byte in the text */
+    uint32_t key_offset; /* of the key's first quote; of the value in an array */
+    bool boolean;        /* JSON_BOOLEAN */
+    bool is_integer;     /* JSON_NUMBER: `integer` holds the value exactly */
+    int64_t integer;
+    const char *key;    /* decoded, NULL outside objects */
+    const char *string; /* JSON_STRING: decoded, zero-terminated, without embedded zero */
+    uint32_t index;     /* position in the parent */
+    uint32_t child_count;
+    const struct json_node *parent, *child, *next;
+};
+
+/** A parsed text. */
+struct json {
+    const char *file; /* its name in complaints */
+    const char *text;
+    uint32_t bytes;
+    struct problem_list *problems;
+    uint32_t node_count;
+    uint32_t string_used;
+    struct json_node nodes[JSON_MAX_NODES];
+    char strings[JSON_MAX_BYTES + JSON_MAX_NODES];
+};
+
+/**
+ * Parses `text`. A syntax error adds one problem; each duplicate key adds one and parsing goes on.
+ * @param file the name to print, for example "manifest"
+ * @return the root value, or NULL if there is a syntax error (then a problem was added)
+ */
+const struct json_node *json_parse(struct json *json, const char *file, const char *text, size_t bytes,
+                                   struct problem_list *problems);
+
+/** Adds the problem "FILE:LINE:COLUMN: /json/pointer: text" about a value. */
+__attribute__((format(printf, 3, 4))) void
+json_complain(const struct json *json, const struct json_node *node, const char *format, ...);
+
+/** As json_complain, but with the place of the value's key. */
+__attribute__((format(printf, 3, 4))) void
+json_complain_key(const struct json *json, const struct json_node *node, const char *format, ...);
+
+/** @return the member of an object, or NULL */
+const struct json_node *json_member(const struct json_node *object, const char *key);
+
+/** @return "an object", "a string" ... */
+const char *json_type_name(enum json_type type);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/machine.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/plan.h"
+#include "model/words.h"
+#include "os/os.h"
+
+#define CRASH_RESTARTS 5u     /* in a row; then the partition stays down */
+#define CALM_MS        60000u /* a run this long makes the next crash the first again */
+
+static const char *const phase_names[PHASE_COUNT] = {
+    [PHASE_REFUSED] = "refused", [PHASE_ABSENT] = "absent",   [PHASE_WAITING] = "waiting",
+    [PHASE_DEFINED] = "defined", [PHASE_RUNNING] = "running", [PHASE_PAUSED] = "paused",
+    [PHASE_STOPPED] = "stopped",
+};
+
+const char *machine_phase_name(enum partition_phase phase)
+{
+    return (unsigned)phase < PHASE_COUNT ? phase_names[phase] : "?";
+}
+
+struct partition *machine_partition(struct machine *machine, const char *name)
+{
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        if (strcmp(machine->partitions[i].spec->name, name) == 0) {
+            return &machine->partitions[i];
+        }
+    }
+    return NULL;
+}
+
+struct partition *machine_partition_by_id(struct machine *machine, uint32_t id)
+{
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        if (id != 0 && machine->partitions[i].id == id) {
+            return &machine->partitions[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- reading
+ * ----------------------------------------------------------------------------------------------- */
+
+static void site_load(struct machine *machine)
+{
+    const struct box_module *module = box_module(&machine->box, MULLION_MODULE_SITE, NULL);
+    if (module == NULL) {
+        problem_add(
+            &machine->problems,
+            "site: the boot medium has no site.json: the box has no name: copy one to its top folder");
+        return;
+    }
+    site_read(&machine->site_json, (const char *)module->data, module->bytes, machine->site_name,
+              &machine->problems);
+}
+
+static void manifest_load(struct machine *machine)
+{
+    const struct box_module *module = box_module(&machine->box, MULLION_MODULE_MANIFEST, NULL);
+    if (module == NULL) {
+        problem_add(&machine->problems, "manifest: the boot medium has no manifest.json: no partition is "
+                                        "started: copy one to its top folder");
+        return;
+    }
+    manifest_read(&machine->manifest, &machine->manifest_json, (const char *)module->data, module->bytes,
+                  &machine->problems);
+    if (!machine->manifest.usable) {
+        problem_add(&machine->problems, "manifest: it cannot be used: no partition is started: correct it as "
+                                        "said above and restart the box");
+        machine->manifest.count = 0;
+    }
+    plan_check(&machine->manifest, &machine->manifest_json, &machine->box);
+}
+
+static void partitions_make(struct machine *machine)
+{
+    machine->partition_count = 0;
+    for (unsigned i = 0; i < machine->manifest.count; i++) {
+        const struct partition_spec *spec = &machine->manifest.partitions[i];
+        if (spec->name[0] == 0) {
+            continue; /* its problem tells where it stands */
+        }
+        bool run = spec->valid && spec->autostart;
+        machine->partitions[machine->partition_count++] = (struct partition){
+            .spec = spec,
+            .phase = spec->valid ? PHASE_ABSENT : PHASE_REFUSED,
+            .desired = run ? DESIRED_RUNNING : DESIRED_ABSENT,
+        };
+    }
+}
+
+static void box_problems(struct machine *machine)
+{
+    const struct box *box = &machine->box;
+    for (unsigned i = 0; i < box->cpu_count; i++) {
+        if (box->cpus[i].state == MULLION_CPU_NOT_STARTED) {
+            problem_add(&machine->problems,
+                        "CPU %u (APIC identifier %" PRIu32
+                        "): it did not start: no partition can have it: check it in the firmware setup",
+                        i, box->cpus[i].apic_id);
+        }
+    }
+    if (box->platform.tsc_reliable == 0) {
+        problem_add(&machine->problems, "time-stamp counters: they differ between the CPUs: guests' clocks "
+                                        "may step: check for a firmware update");
+    }
+}
+
+/* ---- an agent that was restarted
+ * ---------------------------------------------------------------------------- */
+
+static void adopt(struct machine *machine, const struct mullion_partition_info *info)
+{
+    struct partition *p = machine_partition(machine, info->name);
+    if (p == NULL) {
+        problem_add(&machine->problems,
+                    "partition \"%s\": it exists but the manifest does not name it: restart the box",
+                    info->name);
+        return;
+    }
+    p->id = info->id;
+    p->desired = info->state == MULLION_STATE_STOPPED ? DESIRED_STOPPED : DESIRED_RUNNING;
+    partition_refresh(p);
+}
+
+static void adopt_all(struct machine *machine)
+{
+    for (uint32_t id = 1; id < MULLION_MAX_PARTITIONS; id++) {
+        struct mullion_partition_info info = {.id = id};
+        if (os_hypercall(MULLION_CALL_PARTITION_INFO, &info) == 0 && info.state != MULLION_STATE_NONE) {
+            info.name[sizeof(info.name) - 1] = 0;
+            adopt(machine, &info);
+        }
+    }
+}
+
+static void remember(struct machine *machine, const struct agent_state *state)
+{
+    machine->boot_ms = state->boot_ms;
+    for (uint32_t i = 0; i < state->count; i++) {
+        struct partition *p = machine_partition(machine, state->partitions[i].name);
+        if (p != NULL) {
+            p->desired = (enum desired_state)state->partitions[i].desired;
+            p->crash_restarts = state->partitions[i].crash_restarts;
+        }
+    }
+}
+
+/* A partition that the dead agent left half-made: its memory is not complete, so it is made anew. */
+static void half_made_destroy(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        struct partition *p = &machine->partitions[i];
+        if (p->phase == PHASE_DEFINED && p->info.memory_bytes != p->spec->memory_bytes) {
+            struct failure ignored;
+            enum desired_state desired = p->desired;
+            partition_destroy(machine, p, &ignored);
+            p->desired = desired;
+        }
+    }
+}
+
+static void take_over(struct machine *machine)
+{
+    struct agent_state state;
+    bool known = state_load(machine->state_area, &state);
+    problem_add(&machine->problems,
+                "agent: it was restarted %" PRIu32 " times: reason in `log`: report it as a defect",
+                machine->box.platform.agent_generation);
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        machine->partitions[i].desired = DESIRED_ABSENT;
+    }
+    adopt_all(machine);
+    if (known) {
+        remember(machine, &state);
+    } else {
+        problem_add(&machine->problems, "agent: its state area is damaged: only partitions that exist are "
+                                        "known: `start` the others by hand");
+    }
+    half_made_destroy(machine);
+}
+
+void machine_read(struct machine *machine, void (*announce)(const char *line))
+{
+    machine->announce = announce;
+    box_read(&machine->box, &machine->problems);
+    machine->state_area = os_map(machine->box.platform.state_gpa, STATE_AREA_BYTES, OS_READ_WRITE);
+    if (machine->state_area == NULL) {
+        os_die("the agent-state area cannot be mapped");
+    }
+    site_load(machine);
+    manifest_load(machine);
+    partitions_make(machine);
+    box_problems(machine);
+    if (machine->box.platform.agent_generation > 0) {
+        take_over(machine);
+    }
+    machine_save(machine);
+}
+
+void machine_save(struct machine *machine)
+{
+    struct agent_state state = {.boot_ms = machine->boot_ms, .count = machine->partition_count};
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        const struct partition *p = &machine->partitions[i];
+        state.partitions[i] =
+            (struct state_partition){.id = p->id, .desired = p->desired, .crash_restarts = p->crash_restarts};
+        memcpy(state.partitions[i].name, p->spec->name, sizeof(state.partitions[i].name));
+    }
+    state_save(machine->state_area, &state);
+}
+
+/* ---- running
+ * ----------------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3))) static void announce(const struct machine *machine, const char *format,
+                                                           ...)
+{
+    char line[PROBLEM_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    machine->announce(line);
+}
+
+void machine_bring_up(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        struct partition *p = &machine->partitions[i];
+        bool startable = p->phase == PHASE_ABSENT || p->phase == PHASE_WAITING || p->phase == PHASE_DEFINED;
+        struct failure failure;
+        if (p->desired == DESIRED_RUNNING && startable && partition_start(machine, p, &failure) != 0) {
+            announce(machine, "%s", failure.text);
+        }
+    }
+}
+
+bool machine_is_waiting(const struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        if (machine->partitions[i].phase == PHASE_WAITING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ran_calmly(const struct machine *machine, const struct partition *p)
+{
+    return box_ms(&machine->box, p->info.start_tsc, os_tsc()) >= CALM_MS;
+}
+
+/* Ended by itself: start it again? */
+static bool restart_wanted(struct machine *machine, struct partition *p, bool crashed)
+{
+    enum manifest_policy policy = crashed ? p->spec->on_crash : p->spec->on_reboot;
+    bool by_itself = crashed || p->info.reason == MULLION_REASON_RESET;
+    if (!by_itself || p->desired != DESIRED_RUNNING || policy != POLICY_RESTART) {
+        return false;
+    }
+    if (crashed) {
+        p->crash_restarts = ran_calmly(machine, p) ? 1 : p->crash_restarts + 1;
+    }
+    return p->crash_restarts <= CRASH_RESTARTS;
+}
+
+static void ended(struct machine *machine, struct partition *p)
+{
+    char words[160];
+    const char *reason = words_reason(&p->info, words, sizeof(words));
+    uint32_t reason_code = p->info.reason;
+    bool crashed = words_is_crash(reason_code);
+    bool restart = restart_wanted(machine, p, crashed);
+    announce(machine, "partition \"%s\": %s%s", p->spec->name, reason,
+             restart ? "; it is started again" : "");
+    struct failure failure;
+    if (restart && partition_reset(machine, p, &failure) != 0) {
+        announce(machine, "%s", failure.text);
+    }
+    if (!restart) {
+        p->desired = DESIRED_STOPPED;
+        machine_save(machine);
+    }
+    if (crashed && p->trouble.text[0] == 0) {
+        snprintf(p->trouble.text, sizeof(p->trouble.text), "partition \"%s\": crashed%s: %s: %s",
+                 p->spec->name, restart ? " and was started again" : "", reason, words_remedy(reason_code));
+    }
+}
+
+void machine_states_changed(struct machine *machine, uint64_t state_mask)
+{
+    for (uint32_t id = 1; id < MULLION_MAX_PARTITIONS; id++) {
+        struct partition *p = (state_mask >> id & 1) != 0 ? machine_partition_by_id(machine, id) : NULL;
+        if (p == NULL) {
+            continue;
+        }
+        enum partition_phase before = p->phase;
+        partition_refresh(p);
+        if (p->phase == PHASE_STOPPED && before != PHASE_STOPPED) {
+            ended(machine, p);
+        }
+    }
+}

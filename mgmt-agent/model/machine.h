@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole model: the box, its manifest, and where each partition is in its life. */
+#ifndef MODEL_MACHINE_H
+#define MODEL_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/box.h"
+#include "model/manifest.h"
+#include "store/state.h"
+
+/** Where a partition is in its life, as the agent sees it. */
+enum partition_phase {
+    PHASE_REFUSED, /* its manifest entry has an error: never created */
+    PHASE_ABSENT,  /* not created: no CPU or memory is held */
+    PHASE_WAITING, /* to be created when its memory has been scrubbed */
+    PHASE_DEFINED, /* created, not started */
+    PHASE_RUNNING,
+    PHASE_PAUSED,
+    PHASE_STOPPED,
+    PHASE_COUNT,
+};
+
+/** Why something could not be done: "what: why: remedy". */
+struct failure {
+    char text[PROBLEM_BYTES];
+};
+
+/** A partition of the manifest. */
+struct partition {
+    const struct partition_spec *spec;
+    enum partition_phase phase;
+    enum desired_state desired;
+    uint32_t id; /* the VMM's, 0: not created */
+    uint32_t crash_restarts;
+    struct mullion_partition_info info; /* as of the last change */
+    struct failure trouble;             /* shown under `problems:`; empty if all is well */
+};
+
+struct machine {
+    struct box box;
+    struct json manifest_json, site_json;
+    struct manifest manifest;
+    char site_name[MULLION_NAME_BYTES];
+    struct problem_list problems; /* those that do not change: manifest, box */
+    unsigned partition_count;
+    struct partition partitions[MANIFEST_MAX_PARTITIONS];
+    uint8_t *state_area;
+    uint64_t boot_ms; /* 0 until the autostart partitions have been started */
+    /** Called with one line about something that happened by itself, for example a guest's power-off. */
+    void (*announce)(const char *line);
+};
+
+/**
+ * Reads box, site configuration and manifest. In an agent that was restarted, takes over the partitions that
+ * exist. Nothing is started yet.
+ */
+void machine_read(struct machine *machine, void (*announce)(const char *line));
+
+/** Starts the partitions that are wanted running and are not; those whose memory is dirty stay PHASE_WAITING.
+ */
+void machine_bring_up(struct machine *machine);
+
+/** @return true while some partition still waits to be started for the first time */
+bool machine_is_waiting(const struct machine *machine);
+
+/** Takes note of partitions whose state changed (bits by the VMM's identifier) and acts as the manifest says.
+ */
+void machine_states_changed(struct machine *machine, uint64_t state_mask);
+
+/** Keeps what must outlive the agent. Called by every function that changes it. */
+void machine_save(struct machine *machine);
+
+/** @return the partition with this name, or NULL */
+struct partition *machine_partition(struct machine *machine, const char *name);
+
+/** @return the partition with this identifier of the VMM, or NULL */
+struct partition *machine_partition_by_id(struct machine *machine, uint32_t id);
+
+/** @return "running", "stopped" ...: one word */
+const char *machine_phase_name(enum partition_phase phase);
+
+/* ---- what can be done with a partition: 0, or -1 with *failure
+ * ---------------------------------------------- */
+
+/** Creates it if needed, loads it and starts it; PHASE_WAITING counts as success. */
+int partition_start(struct machine *machine, struct partition *p, struct failure *failure);
+
+/** Stops it at once, without asking the guest. */
+int partition_stop(struct machine *machine, struct partition *p, struct failure *failure);
+
+int partition_pause(struct machine *machine, struct partition *p, struct failure *failure);
+int partition_resume(struct machine *machine, struct partition *p, struct failure *failure);
+
+/** Starts it anew with fresh images, whatever it does now. */
+int partition_reset(struct machine *machine, struct partition *p, struct failure *failure);
+
+/** Presses its ACPI power button. */
+int partition_power_button(struct machine *machine, struct partition *p, struct failure *failure);
+
+/** Gives back its CPUs and memory. */
+int partition_destroy(struct machine *machine, struct partition *p, struct failure *failure);
+
+/** Asks the VMM for its state and takes it over into `phase` and `info`. */
+void partition_refresh(struct partition *p);
+
+#endif

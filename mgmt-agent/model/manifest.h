@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The manifest (docs/manifest.md): which partitions this machine is divided into. */
+#ifndef MODEL_MANIFEST_H
+#define MODEL_MANIFEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/json.h"
+#include "mullion/abi.h"
+
+#define MANIFEST_MAX_PARTITIONS (MULLION_MAX_PARTITIONS - 1) /* identifier 0 is the agent */
+#define MANIFEST_IMAGE_BYTES    64u
+#define MANIFEST_CMDLINE_BYTES  2048u              /* what Linux on x86 reads */
+#define MANIFEST_MEMORY_UNIT    UINT64_C(0x200000) /* MULLION_FRAME_BYTES */
+
+/** What to do when a partition has ended by itself. */
+enum manifest_policy {
+    POLICY_STOP = 0,
+    POLICY_RESTART = 1,
+};
+
+/** What the manifest says about one partition. */
+struct partition_spec {
+    char name[MULLION_NAME_BYTES];
+    bool cpus_listed; /* `cpus` names CPUs; else only cpu_count is given */
+    uint32_t cpu_count;
+    uint32_t cpus[MULLION_MAX_VCPUS];
+    uint64_t memory_bytes;
+    char kernel[MANIFEST_IMAGE_BYTES];
+    char initramfs[MANIFEST_IMAGE_BYTES]; /* empty: none */
+    char cmdline[MANIFEST_CMDLINE_BYTES];
+    bool autostart;
+    enum manifest_policy on_reboot, on_crash;
+    bool valid; /* no error found so far; a partition that is not valid is never created */
+    /* Where it stands, for later complaints. */
+    const struct json_node *node, *cpus_node, *memory_node, *kernel_node, *initramfs_node;
+};
+
+struct manifest {
+    bool usable; /* false: nothing of it can be carried out */
+    unsigned count;
+    struct partition_spec partitions[MANIFEST_MAX_PARTITIONS];
+};
+
+/**
+ * Reads a manifest. Every error is a problem of `json`; a partition with an error is listed but not `valid`,
+ * the others are not affected. `json` must outlive the manifest.
+ */
+void manifest_read(struct manifest *manifest, struct json *json, const char *text, size_t bytes,
+                   struct problem_list *problems);
+
+/** Reads a memory size like "256MiB" or "2GiB". @return 0 if it is none, or too large */
+uint64_t manifest_memory_size(const char *text);
+
+/** Reads and checks a site configuration; `name` gets the site's name. @return whether it has no error */
+bool site_read(struct json *json, const char *text, size_t bytes, char name[MULLION_NAME_BYTES],
+               struct problem_list *problems);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void problem_add_v(struct problem_list *list, const char *prefix, const char *format, va_list arguments)
+{
+    if (list->count == PROBLEM_LIMIT) {
+        list->dropped++;
+        return;
+    }
+    char *text = list->text[list->count++];
+    size_t used = strnlen(prefix, PROBLEM_BYTES - 1);
+    memcpy(text, prefix, used);
+    vsnprintf(text + used, PROBLEM_BYTES - used, format, arguments);
+}
+
+void problem_add(struct problem_list *list, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    problem_add_v(list, "", format, arguments);
+    va_end(arguments);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What is wrong and what to do about it: the texts that an operator reads under `problems:`. */
+#ifndef MODEL_PROBLEM_H
+#define MODEL_PROBLEM_H
+
+#include <stdarg.h>
+
+#define PROBLEM_LIMIT 48u
+#define PROBLEM_BYTES 320u
+
+/** A list of texts; what does not fit is counted. Zero-initialise it. */
+struct problem_list {
+    unsigned count;
+    unsigned dropped;
+    char text[PROBLEM_LIMIT][PROBLEM_BYTES];
+};
+
+/** Adds a text of the form "what: why: remedy"; a longer one is cut. */
+__attribute__((format(printf, 2, 3))) void problem_add(struct problem_list *list, const char *format, ...);
+
+/** As problem_add, with the text preceded by `prefix`. */
+void problem_add_v(struct problem_list *list, const char *prefix, const char *format, va_list arguments);
+
+#endif

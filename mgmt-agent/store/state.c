@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/state.h"
+
+#include <string.h>
+
+#define MAGIC       0x31455441545341ull /* "ASATE1" */
+#define COPY_STRIDE (STATE_AREA_BYTES / 2)
+
+/* One copy as it lies in the area. */
+struct copy {
+    uint64_t magic;
+    uint64_t generation;
+    struct agent_state state;
+    uint32_t zero;
+    uint32_t crc; /* of everything before it */
+};
+_Static_assert(sizeof(struct copy) <= COPY_STRIDE, "two copies fit the area");
+_Static_assert(offsetof(struct copy, crc) + 4 == sizeof(struct copy), "the CRC comes last");
+
+/* CRC-32 (IEEE 802.3), bitwise: the record is small and written rarely. */
+static uint32_t crc32_of(const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < bytes; i++) {
+        crc ^= at[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1u)));
+        }
+    }
+    return ~crc;
+}
+
+static bool is_terminated(const char *name)
+{
+    return memchr(name, 0, MULLION_NAME_BYTES) != NULL;
+}
+
+static bool is_sane(const struct agent_state *state)
+{
+    if (state->count > MULLION_MAX_PARTITIONS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < state->count; i++) {
+        const struct state_partition *p = &state->partitions[i];
+        if (!is_terminated(p->name) || p->id >= MULLION_MAX_PARTITIONS || p->desired >= DESIRED_COUNT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_read(const uint8_t *area, unsigned index, struct copy *copy)
+{
+    memcpy(copy, area + (size_t)index * COPY_STRIDE, sizeof(*copy));
+    return copy->magic == MAGIC && copy->crc == crc32_of(copy, offsetof(struct copy, crc)) &&
+           is_sane(&copy->state);
+}
+
+/* Index of the newest valid copy, -1 if there is none. */
+static int newest(const uint8_t *area, struct copy *copy)
+{
+    static struct copy second;
+    bool first_valid = copy_read(area, 0, copy);
+    bool second_valid = copy_read(area, 1, &second);
+    if (second_valid && (!first_valid || second.generation > copy->generation)) {
+        *copy = second;
+        return 1;
+    }
+    return first_valid ? 0 : -1;
+}
+
+bool state_load(const uint8_t *area, struct agent_state *state)
+{
+    static struct copy copy;
+    bool found = newest(area, &copy) >= 0;
+    *state = found ? copy.state : (struct agent_state){.count = 0};
+    return found;
+}
+
+void state_save(uint8_t *area, const struct agent_state *state)
+{
+    static struct copy copy;
+    int index = newest(area, &copy);
+    uint64_t generation = index >= 0 ? copy.generation + 1 : 1;
+    memset(&copy, 0, sizeof(copy));
+    copy.magic = MAGIC;
+    copy.generation = generation;
+    copy.state = *state;
+    copy.crc = crc32_of(&copy, offsetof(struct copy, crc));
+    memcpy(area + (size_t)(index == 0 ? 1 : 0) * COPY_STRIDE, &copy, sizeof(copy));
+}

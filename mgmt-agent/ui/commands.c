@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/s5.h"
+#include "model/words.h"
+#include "os/os.h"
+#include "ui/attach.h"
+#include "ui/console.h"
+#include "ui/lists.h"
+#include "ui/status.h"
+
+/** A command: with `on_partition` it takes the name of a partition. */
+struct command {
+    const char *name, *help;
+    int (*run)(struct machine *machine, struct failure *failure);
+    int (*on_partition)(struct machine *machine, struct partition *p, struct failure *failure);
+};
+
+static int run_help(struct machine *machine, struct failure *failure);
+
+static int run_status(struct machine *machine, struct failure *failure)
+{
+    (void)failure;
+    status_print(machine);
+    return 0;
+}
+
+static int run_attach(struct machine *machine, struct partition *p, struct failure *failure)
+{
+    (void)machine;
+    return attach_begin(p, failure);
+}
+
+static void stop_all(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        struct partition *p = &machine->partitions[i];
+        struct mullion_partition_ref ref = {.id = p->id};
+        if (p->phase == PHASE_RUNNING || p->phase == PHASE_PAUSED) {
+            console_print("stopping %s\n", p->spec->name);
+            os_hypercall(MULLION_CALL_PARTITION_STOP, &ref);
+            partition_refresh(p);
+        }
+    }
+}
+
+static int run_reboot(struct machine *machine, struct failure *failure)
+{
+    stop_all(machine);
+    console_print("restarting the box\n");
+    struct mullion_host_reset request = {.zero = 0};
+    long error = os_hypercall(MULLION_CALL_HOST_RESET, &request);
+    snprintf(failure->text, sizeof(failure->text), "reboot: %s", words_error(error));
+    return -1;
+}
+
+static int run_shutdown(struct machine *machine, struct failure *failure)
+{
+    const struct box_module *dsdt = box_module(&machine->box, MULLION_MODULE_DSDT, NULL);
+    struct s5_values values;
+    if (dsdt == NULL || !s5_find(dsdt->data, dsdt->bytes, &values)) {
+        snprintf(failure->text, sizeof(failure->text),
+                 "shutdown: the firmware's ACPI tables do not say how to switch this box off: use its power "
+                 "switch");
+        return -1;
+    }
+    stop_all(machine);
+    console_print("switching the box off\n");
+    struct mullion_host_power_off request = {.slp_typa = values.typa, .slp_typb = values.typb};
+    long error = os_hypercall(MULLION_CALL_HOST_POWER_OFF, &request);
+    snprintf(failure->text, sizeof(failure->text), "shutdown: %s", words_error(error));
+    return -1;
+}
+
+#ifdef MULLION_PLANTED_CRASH
+/* Only in the test image: an exception in the agent itself. */
+static int run_crash_agent(struct machine *machine, struct failure *failure)
+{
+    (void)machine, (void)failure;
+    __asm__ volatile("ud2");
+    return 0;
+}
+#endif
+
+static const struct command commands[] = {
+    {"help", "this list", run_help, NULL},
+    {"status", "the status block", run_status, NULL},
+    {"attach", "its serial console (Ctrl-] detaches); a digit on an empty line does the same", NULL,
+     run_attach},
+    {"start", "create, load and start it", NULL, partition_start},
+    {"stop", "stop it at once", NULL, partition_stop},
+    {"pause", "freeze it", NULL, partition_pause},
+    {"resume", "go on after pause", NULL, partition_resume},
+    {"reset", "load it again and start it anew", NULL, partition_reset},
+    {"poweroff", "press its ACPI power button", NULL, partition_power_button},
+    {"destroy", "stop it and give back its CPUs and memory", NULL, partition_destroy},
+    {"info", "its state, reason, CPUs, memory ranges, starts", NULL, list_info},
+    {"counters", "its counters: NAME vcpuN REASON COUNT LONGEST_TICKS", NULL, list_counters},
+    {"log", "the VMM's log", list_log, NULL},
+    {"memory", "who owns which memory", list_memory, NULL},
+    {"cpus", "who owns which CPU", list_cpus, NULL},
+    {"pci", "the PCI functions of the box", list_pci, NULL},
+    {"modules", "what the boot loader loaded", list_modules, NULL},
+    {"reboot", "stop all partitions and restart the box", run_reboot, NULL},
+    {"shutdown", "stop all partitions and switch the box off", run_shutdown, NULL},
+#ifdef MULLION_PLANTED_CRASH
+    {"crash-agent", "test image: the agent dies", run_crash_agent, NULL},
+#endif
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int run_help(struct machine *machine, struct failure *failure)
+{
+    (void)machine, (void)failure;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        console_print("  %-9s %-5s %s\n", commands[i].name, commands[i].on_partition != NULL ? "NAME" : "",
+                      commands[i].help);
+    }
+    return 0;
+}
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int run_on(struct machine *machine, const struct command *command, const char *name,
+                  struct failure *failure)
+{
+    struct partition *p = machine_partition(machine, name);
+    if (name[0] == 0 || p == NULL) {
+        snprintf(failure->text, sizeof(failure->text), "%s: %s%.32s%s: see the names in `status`",
+                 command->name,
+                 name[0] == 0 ? "it needs the name of a partition" : "there is no partition \"", name,
+                 name[0] == 0 ? "" : "\"");
+        return -1;
+    }
+    return command->on_partition(machine, p, failure);
+}
+
+/* Splits "word rest" at spaces; both are cut to fit. */
+static void words_split(const char *line, char first[CONSOLE_LINE_BYTES], char second[CONSOLE_LINE_BYTES])
+{
+    line += strspn(line, " ");
+    size_t length = strcspn(line, " ");
+    snprintf(first, CONSOLE_LINE_BYTES, "%.*s", (int)length, line);
+    line += length + strspn(line + length, " ");
+    length = strlen(line);
+    while (length > 0 && line[length - 1] == ' ') {
+        length--;
+    }
+    snprintf(second, CONSOLE_LINE_BYTES, "%.*s", (int)length, line);
+}
+
+static int run_line(struct machine *machine, const char *name, const char *argument, struct failure *failure)
+{
+    const struct command *command = command_find(name);
+    if (command == NULL) {
+        snprintf(failure->text, sizeof(failure->text), "%.40s: there is no such command: see `help`", name);
+        return -1;
+    }
+    if (command->on_partition != NULL) {
+        return run_on(machine, command, argument, failure);
+    }
+    if (argument[0] != 0) {
+        snprintf(failure->text, sizeof(failure->text), "%s: it takes no argument: leave out \"%.40s\"", name,
+                 argument);
+        return -1;
+    }
+    return command->run(machine, failure);
+}
+
+void command_run(struct machine *machine, const char *line)
+{
+    char name[CONSOLE_LINE_BYTES];
+    char argument[CONSOLE_LINE_BYTES];
+    struct failure failure;
+    words_split(line, name, argument);
+    if (name[0] == 0) {
+        return;
+    }
+    if (run_line(machine, name, argument, &failure) != 0) {
+        console_print("error: %s\n", failure.text);
+    } else if (attach_partition() == NULL) {
+        console_print("ok\n");
+    }
+}
+
+void command_attach_number(struct machine *machine, unsigned number)
+{
+    struct failure failure;
+    console_print("\n");
+    if (number < 1 || number > machine->partition_count) {
+        console_print("error: attach: there is no partition number %u: see `status`\n", number);
+    } else if (attach_begin(&machine->partitions[number - 1], &failure) != 0) {
+        console_print("error: %s\n", failure.text);
+    }
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/lists.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "model/words.h"
+#include "os/os.h"
+#include "ui/console.h"
+#include "ui/status.h"
+
+#define LOG_PIECE 4096u
+
+static int missing(const struct partition *p, struct failure *failure)
+{
+    snprintf(failure->text, sizeof(failure->text),
+             "partition \"%s\": it does not exist now: `start` it first", p->spec->name);
+    return -1;
+}
+
+static void info_existing(const struct partition *p, const struct box *box)
+{
+    char words[160];
+    console_print("id:       %" PRIu32 "\n", p->id);
+    console_print("reason:   %s\n", words_reason(&p->info, words, sizeof(words)));
+    console_print("starts:   %" PRIu64 "\n", p->info.start_count);
+    if (p->phase == PHASE_RUNNING) {
+        uint64_t ms = box_ms(box, p->info.start_tsc, os_tsc());
+        console_print("running:  %" PRIu64 ".%03" PRIu64 " s\n", ms / 1000, ms % 1000);
+    }
+    for (uint32_t i = 0; i < p->info.range_count && i < MULLION_MAX_RANGES; i++) {
+        console_print("range:    gpa %#" PRIx64 " hpa %#" PRIx64 " bytes %#" PRIx64 "\n",
+                      p->info.ranges[i].gpa, p->info.ranges[i].hpa, p->info.ranges[i].bytes);
+    }
+}
+
+int list_info(struct machine *machine, struct partition *p, struct failure *failure)
+{
+    char cpus[80];
+    (void)failure;
+    partition_refresh(p);
+    status_cpus(p, cpus, sizeof(cpus));
+    console_print("name:     %s\n", p->spec->name);
+    console_print("state:    %s\n", machine_phase_name(p->phase));
+    console_print("cpus:     %s\n", cpus[0] != 0 ? cpus : "-");
+    console_print("memory:   %" PRIu64 " MiB\n", p->spec->memory_bytes >> 20);
+    console_print("kernel:   %s\n", p->spec->kernel);
+    console_print("initrd:   %s\n", p->spec->initramfs[0] != 0 ? p->spec->initramfs : "-");
+    console_print("cmdline:  %s\n", p->spec->cmdline);
+    if (p->id != 0) {
+        info_existing(p, &machine->box);
+    }
+    return 0;
+}
+
+static void counter_print(const struct partition *p, uint32_t vcpu, const char *name, uint64_t count,
+                          uint64_t longest)
+{
+    console_print("%s vcpu%" PRIu32 " %s %" PRIu64 " %" PRIu64 "\n", p->spec->name, vcpu, name, count,
+                  longest);
+}
+
+static void counters_print(const struct partition *p, const struct mullion_partition_counters *c)
+{
+    for (unsigned i = 0; i < MULLION_EXIT_COUNT; i++) {
+        counter_print(p, c->vcpu, words_exit(i), c->exits[i], c->longest[i]);
+    }
+    counter_print(p, c->vcpu, "injected_interrupts", c->interrupts, 0);
+    counter_print(p, c->vcpu, "injected_exceptions", c->exceptions, 0);
+    counter_print(p, c->vcpu, "guest_ticks", c->guest_ticks, 0);
+    counter_print(p, c->vcpu, "idle_ticks", c->idle_ticks, 0);
+    counter_print(p, c->vcpu, "refused_hypercalls", c->refused_hypercalls, 0);
+    counter_print(p, c->vcpu, "refused_msrs", c->refused_msrs, 0);
+    counter_print(p, c->vcpu, "refused_ports", c->refused_ports, 0);
+    counter_print(p, c->vcpu, "refused_ipis", c->refused_ipis, 0);
+}
+
+int list_counters(struct machine *machine, struct partition *p, struct failure *failure)
+{
+    (void)machine;
+    if (p->id == 0) {
+        return missing(p, failure);
+    }
+    for (uint32_t vcpu = 0; vcpu < p->spec->cpu_count; vcpu++) {
+        struct mullion_partition_counters counters = {.id = p->id, .vcpu = vcpu};
+        long error = os_hypercall(MULLION_CALL_PARTITION_COUNTERS, &counters);
+        if (error != 0) {
+            snprintf(failure->text, sizeof(failure->text), "counters: %s", words_error(error));
+            return -1;
+        }
+        counters_print(p, &counters);
+    }
+    return 0;
+}
+
+int list_log(struct machine *machine, struct failure *failure)
+{
+    static char piece[LOG_PIECE];
+    (void)machine;
+    uint64_t offset = 0;
+    for (;;) {
+        struct mullion_buffer request = {.offset = offset, .gpa = os_gpa(piece), .bytes = LOG_PIECE};
+        long error = os_hypercall(MULLION_CALL_LOG_READ, &request);
+        if (error != 0 || request.bytes > LOG_PIECE) {
+            snprintf(failure->text, sizeof(failure->text), "log: %s", words_error(error));
+            return -1;
+        }
+        if (request.bytes == 0) {
+            return 0;
+        }
+        console_write(piece, request.bytes);
+        offset = request.offset + request.bytes;
+    }
+}
+
+static const char *owner_name(struct machine *machine, uint32_t id)
+{
+    const struct partition *p = machine_partition_by_id(machine, id);
+    return id == MULLION_AGENT_ID ? "agent" : p != NULL ? p->spec->name : "?";
+}
+
+int list_memory(struct machine *machine, struct failure *failure)
+{
+    (void)failure;
+    box_refresh(&machine->box);
+    for (unsigned i = 0; i < machine->box.run_count; i++) {
+        const struct mullion_memory_info *run = &machine->box.runs[i];
+        bool owned = run->owner == MULLION_OWNER_PARTITION;
+        console_print("%#014" PRIx64 " - %#014" PRIx64 " %8" PRIu64 " KiB  %s%s%s\n", run->hpa,
+                      run->hpa + run->bytes, run->bytes >> 10, words_owner(run->owner), owned ? " " : "",
+                      owned ? owner_name(machine, run->partition) : "");
+    }
+    return 0;
+}
+
+int list_cpus(struct machine *machine, struct failure *failure)
+{
+    (void)failure;
+    box_refresh(&machine->box);
+    for (unsigned i = 0; i < machine->box.cpu_count; i++) {
+        const struct mullion_cpu_info *cpu = &machine->box.cpus[i];
+        bool owned = cpu->state == MULLION_CPU_OWNED;
+        console_print("cpu %u apic %" PRIu32 " %s%s%s\n", i, cpu->apic_id, words_cpu_state(cpu->state),
+                      owned ? " " : "", owned ? owner_name(machine, cpu->partition) : "");
+    }
+    return 0;
+}
+
+int list_pci(struct machine *machine, struct failure *failure)
+{
+    (void)failure;
+    for (uint32_t i = 0; i < machine->box.platform.pci_count; i++) {
+        struct mullion_pci_info info = {.index = i};
+        if (os_hypercall(MULLION_CALL_PCI_INFO, &info) == 0) {
+            console_print("%04x:%02x:%02x.%x %04x:%04x class %06" PRIx32 "\n", info.segment, info.bdf >> 8,
+                          info.bdf >> 3 & 0x1f, info.bdf & 7, info.vendor, info.device, info.class_code);
+        }
+    }
+    return 0;
+}
+
+int list_modules(struct machine *machine, struct failure *failure)
+{
+    (void)failure;
+    for (unsigned i = 0; i < machine->box.module_count; i++) {
+        const struct box_module *module = &machine->box.modules[i];
+        console_print("%-10s %-20s %10" PRIu64 " bytes\n", module->kind,
+                      module->name[0] != 0 ? module->name : "-", module->bytes);
+    }
+    return 0;
+}
