@@ -32,7 +32,8 @@ uint8_t uart_read(struct uart *uart, unsigned reg);
  * way). */
 void uart_write(struct uart *uart, unsigned reg, uint8_t value);
 
-/** True once per rising edge of the interrupt line since the last call (OUT2 gates the line, as on a PC). */
+/** True once per rising edge of the interrupt line since the last call: to be called after every access, or a
+ * pulse is missed. OUT2 gates the line, as on a PC. */
 bool uart_edge(struct uart *uart);
 
 /** Appends input for the guest; returns how many of `count` bytes fitted. */

@@ -203,9 +203,11 @@ static uint64_t ticks_from_ns(const struct x2apic *apic, uint64_t ns)
     return ns / NS_PER_MS * apic->tsc_khz + (part + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+/* Rounded up too: the count is not 0 before the interrupt. */
 static uint64_t ns_from_ticks(const struct x2apic *apic, uint64_t ticks)
 {
-    return ticks / apic->tsc_khz * NS_PER_MS + ticks % apic->tsc_khz * NS_PER_MS / apic->tsc_khz;
+    uint64_t part = ticks % apic->tsc_khz * NS_PER_MS;
+    return ticks / apic->tsc_khz * NS_PER_MS + (part + apic->tsc_khz - 1) / apic->tsc_khz;
 }
 
 /* A deadline past the end of TSC time never comes. */

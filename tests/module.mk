@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# Unit tests and fuzzers of the VMM's pure logic, on the host.
+#   vmm-unit       builds and runs tests/unit/*_test.c (but agent_*) with ASan and UBSan
+#   vmm-fuzz       runs each fuzzer over its corpus for FUZZ_SECONDS
+
+FUZZ_SECONDS ?= 20
+VMM_UNIT_CC ?= gcc
+VMM_FUZZ_CC ?= clang
+
+vmm_unit_out := build/unit
+vmm_unit_flags := -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Werror -Wconversion -Wshadow \
+	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-Ivmm -Ivmm/include -Itests/unit -MMD -MP
+
+# ---- what each test links beside itself --------------------------------------------------------------------
+vmm_unit_insn := vmm/x86/insn.o tests/unit/insn_cases.o
+vmm_unit_x2apic := vmm/dev/x2apic.o
+vmm_unit_ioapic := vmm/dev/ioapic.o
+vmm_unit_uart := vmm/dev/uart.o
+vmm_unit_pci := vmm/dev/pci.o
+vmm_unit_power := vmm/dev/power.o
+
+vmm_unit_names := insn x2apic ioapic uart pci power
+vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
+
+.PHONY: vmm-unit vmm-fuzz
+.SECONDARY:
+
+$(vmm_unit_out)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(VMM_UNIT_CC) $(vmm_unit_flags) -c $< -o $@
+
+$(vmm_unit_out)/obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(VMM_UNIT_CC) -c $< -o $@
+
+define vmm_unit_link
+$(vmm_unit_out)/$(1)_test: $(vmm_unit_out)/obj/tests/unit/$(1)_test.o $(addprefix $(vmm_unit_out)/obj/,$(vmm_unit_$(1)))
+	$$(VMM_UNIT_CC) -fsanitize=address,undefined $$^ -lcmocka -o $$@
+endef
+$(foreach name,$(vmm_unit_names),$(eval $(call vmm_unit_link,$(name))))
+
+vmm-unit: $(vmm_unit_bins)
+	@tests/unit/run $^
+
+# ---- fuzzers: each runs on a copy of its corpus, so that a run leaves the tree as it was ---------------------
+vmm_fuzz_out := build/fuzz
+vmm_fuzz_flags := -std=c17 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=all -Ivmm -Ivmm/include
+
+$(vmm_fuzz_out)/fuzz_insn: tests/fuzz/fuzz_insn.c vmm/x86/insn.c vmm/x86/insn.h
+	@mkdir -p $(@D)
+	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) $(filter %.c,$^) -o $@
+
+vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn
+	@tests/fuzz/run $(FUZZ_SECONDS) $^
+
+-include $(shell find $(vmm_unit_out)/obj -name '*.d' 2>/dev/null)
