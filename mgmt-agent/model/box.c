@@ -61,7 +61,7 @@ static void cpus_read(struct box *box)
     for (uint32_t i = 0; i < box->cpu_count; i++) {
         box->cpus[i] = (struct mullion_cpu_info){.index = i};
         if (os_hypercall(MULLION_CALL_CPU_INFO, &box->cpus[i]) != 0) {
-            box->cpus[i].state = MULLION_CPU_NOT_STARTED;
+            os_die("CPU_INFO refused a CPU that PLATFORM_INFO counts");
         }
     }
 }

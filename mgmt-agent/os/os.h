@@ -18,7 +18,7 @@ enum os_access {
 
 /**
  * Calls the VMM.
- * @param request the call's structure of mullion/abi.h, 8-byte aligned, in the agent's RAM; changed in place
+ * @param request the call's structure of mullion/abi.h; changed in place
  * @return 0 or a negative MULLION_E_ code
  */
 long os_hypercall(enum mullion_call call, void *request);

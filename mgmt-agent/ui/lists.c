@@ -126,7 +126,7 @@ int list_memory(struct machine *machine, struct failure *failure)
     for (unsigned i = 0; i < machine->box.run_count; i++) {
         const struct mullion_memory_info *run = &machine->box.runs[i];
         bool owned = run->owner == MULLION_OWNER_PARTITION;
-        console_print("%#014" PRIx64 " - %#014" PRIx64 " %8" PRIu64 " KiB  %s%s%s\n", run->hpa,
+        console_print("0x%012" PRIx64 " - 0x%012" PRIx64 " %8" PRIu64 " KiB  %s%s%s\n", run->hpa,
                       run->hpa + run->bytes, run->bytes >> 10, words_owner(run->owner), owned ? " " : "",
                       owned ? owner_name(machine, run->partition) : "");
     }
