@@ -83,13 +83,17 @@ static uint64_t note_entry(const uint8_t *data, uint64_t bytes)
         memcpy(&note, data, sizeof(note));
         uint64_t name = round_up(note.n_namesz, 4);
         uint64_t total = sizeof(note) + name + round_up(note.n_descsz, 4);
-        if (total > bytes) {
+        const uint8_t *value = data + sizeof(note) + name;
+        if (sizeof(note) + name + 4 > bytes) {
             return 0;
         }
-        const uint8_t *value = data + sizeof(note) + name;
         if (note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
             memcmp(data + sizeof(note), "Xen", 4) == 0) {
-            return note.n_descsz >= 8 ? get64(value) : note.n_descsz >= 4 ? get32(value) : 0;
+            /* Debian's segment ends 4 bytes early, inside this note; the entry point is below 4 GiB anyway. */
+            return note.n_descsz >= 4 ? get32(value) : 0;
+        }
+        if (total > bytes) {
+            return 0;
         }
         data += total;
         bytes -= total;
