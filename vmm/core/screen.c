@@ -37,12 +37,12 @@ static void draw_vga(uint32_t r, uint32_t c)
 static void draw_glyph(uint32_t r, uint32_t c)
 {
     uint64_t top = mode.address + (uint64_t)r * FONT_HEIGHT * mode.pitch_bytes;
-    const uint8_t *glyph = font_8x16[wanted[r][c] - ' '];
     for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
+        uint8_t pixels = font_row(wanted[r][c], y);
         uint64_t line =
             top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
         for (uint32_t x = 0; x < FONT_WIDTH; x++) {
-            uint32_t pixel = (glyph[y] >> (7 - x) & 1) != 0 ? PIXEL_ON : PIXEL_OFF;
+            uint32_t pixel = (pixels >> (7 - x) & 1) != 0 ? PIXEL_ON : PIXEL_OFF;
             memcpy((void *)(line + (uint64_t)x * mode.bytes_per_pixel), &pixel,
                    mode.bytes_per_pixel); // NOLINT
         }

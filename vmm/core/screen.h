@@ -8,8 +8,8 @@
 #define FONT_WIDTH  8
 #define FONT_HEIGHT 16
 
-/** Glyphs of ASCII 0x20..0x7e, one byte per row, bit 7 leftmost. */
-extern const uint8_t font_8x16[95][FONT_HEIGHT];
+/** Line `y` (0..FONT_HEIGHT-1) of a printable ASCII character's glyph: 8 pixels, bit 7 leftmost. */
+uint8_t font_row(char character, unsigned y);
 
 /** What the loader says of the screen (Multiboot2 section 3.6.12). */
 struct screen_mode {
