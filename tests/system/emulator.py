@@ -31,8 +31,8 @@ def qemu_binary(version):
     """Path of QEMU: "host" is the distribution's own, "10.0" the pinned one that emulates x2APIC."""
     if version == "host":
         return os.environ.get("MULLION_QEMU", "qemu-system-x86_64")
-    wrapper = TOP / "tools" / "qemu10"
-    found = subprocess.run([wrapper, "--path"], capture_output=True, text=True, check=True)
+    major = version.partition(".")[0]
+    found = subprocess.run([TOP / "third_party" / "qemu", major], capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 
