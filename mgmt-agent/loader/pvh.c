@@ -75,22 +75,21 @@ static bool in_file(const struct loader_request *r, const Elf64_Phdr *header)
     return header->p_offset <= r->kernel_bytes && header->p_filesz <= r->kernel_bytes - header->p_offset;
 }
 
-/* Looks for the entry note in one PT_NOTE segment. Sizes are rounded to 4 (ELF gABI, "Note Section"). */
+/*
+ * Looks for the entry note in one PT_NOTE segment. Sizes are rounded to 4 (ELF gABI, "Note Section"). The
+ * address has 32 significant bits, in 4 or 8 bytes; Linux 6.1's linker cuts the last note's upper 4 bytes off
+ * the segment.
+ */
 static uint64_t note_entry(const uint8_t *data, uint64_t bytes)
 {
     while (bytes >= sizeof(Elf64_Nhdr)) {
         Elf64_Nhdr note;
         memcpy(&note, data, sizeof(note));
-        uint64_t name = round_up(note.n_namesz, 4);
-        uint64_t total = sizeof(note) + name + round_up(note.n_descsz, 4);
-        const uint8_t *value = data + sizeof(note) + name;
-        if (sizeof(note) + name + 4 > bytes) {
-            return 0;
-        }
-        if (note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
-            memcmp(data + sizeof(note), "Xen", 4) == 0) {
-            /* Debian's segment ends 4 bytes early, inside this note; the entry point is below 4 GiB anyway. */
-            return note.n_descsz >= 4 ? get32(value) : 0;
+        uint64_t value = sizeof(note) + round_up(note.n_namesz, 4);
+        uint64_t total = value + round_up(note.n_descsz, 4);
+        if (value + 4 <= bytes && note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
+            note.n_descsz >= 4 && memcmp(data + sizeof(note), "Xen", 4) == 0) {
+            return get32(data + value);
         }
         if (total > bytes) {
             return 0;
