@@ -8,7 +8,7 @@ VMM_UNIT_CC ?= gcc
 VMM_FUZZ_CC ?= clang
 
 vmm_unit_out := build/unit
-vmm_unit_flags := -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Werror -Wconversion -Wshadow \
+vmm_unit_flags := -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Ivmm -Ivmm/include -Itests/unit -MMD -MP
 
@@ -24,6 +24,8 @@ vmm_unit_names := insn x2apic ioapic uart pci power
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz
+UNIT_TARGETS += vmm-unit
+FUZZ_TARGETS += vmm-fuzz
 .SECONDARY:
 
 $(vmm_unit_out)/obj/%.o: %.c
@@ -41,11 +43,11 @@ endef
 $(foreach name,$(vmm_unit_names),$(eval $(call vmm_unit_link,$(name))))
 
 vmm-unit: $(vmm_unit_bins)
-	@tests/unit/run $^
+	@tests/unit/run $@ $^
 
 # ---- fuzzers: each runs on a copy of its corpus, so that a run leaves the tree as it was ---------------------
 vmm_fuzz_out := build/fuzz
-vmm_fuzz_flags := -std=c17 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
+vmm_fuzz_flags := -std=c17 -O1 -g -Wall -Wextra $(WERROR_FLAG) -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all -Ivmm -Ivmm/include
 
 $(vmm_fuzz_out)/fuzz_insn: tests/fuzz/fuzz_insn.c vmm/x86/insn.c vmm/x86/insn.h
@@ -55,4 +57,4 @@ $(vmm_fuzz_out)/fuzz_insn: tests/fuzz/fuzz_insn.c vmm/x86/insn.c vmm/x86/insn.h
 vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn
 	@tests/fuzz/run $(FUZZ_SECONDS) $^
 
--include $(shell find $(vmm_unit_out)/obj -name '*.d' 2>/dev/null)
+-include $(wildcard $(vmm_unit_out)/obj/*/*/*.d $(vmm_unit_out)/obj/*/*/*/*.d)

@@ -18,16 +18,20 @@ enum reg {
     REG_IRR = 0x20,
     REG_ESR = 0x28,
     REG_ICR = 0x30,
-    REG_LVT_TIMER = 0x32,
-    REG_LVT_THERMAL = 0x33,
-    REG_LVT_PERF = 0x34,
-    REG_LVT_LINT0 = 0x35,
-    REG_LVT_LINT1 = 0x36,
-    REG_LVT_ERROR = 0x37,
+    REG_LVT = 0x32, /* the timer's, then the others in the order of enum lvt */
     REG_INITIAL_COUNT = 0x38,
     REG_CURRENT_COUNT = 0x39,
     REG_DIVIDE = 0x3e,
     REG_SELF_IPI = 0x3f,
+};
+
+enum lvt {
+    LVT_TIMER = 0,
+    LVT_THERMAL = 1,
+    LVT_PERF = 2,
+    LVT_LINT0 = 3,
+    LVT_LINT1 = 4,
+    LVT_ERROR = 5,
 };
 
 #define BASE_ADDRESS 0xfee00000ull
@@ -64,18 +68,24 @@ enum delivery_mode {
     MODE_EXTINT = 7,
 };
 
-#define ICR_MODES  (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
-#define LVT_MODES  (BIT(MODE_FIXED) | BIT(MODE_NMI))
-#define LINT_MODES (LVT_MODES | BIT(MODE_EXTINT))
+#define ICR_MODES (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
 
 #define LVT_MASKED    BIT(16)
 #define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
 #define LVT_MODE(lvt) (((lvt) >> 8) & 7)
 
-#define LVT_ERROR_WRITABLE (0xffull | LVT_MASKED)
-#define LVT_TIMER_WRITABLE (LVT_ERROR_WRITABLE | BIT(17) | BIT(18))
-#define LVT_OTHER_WRITABLE (LVT_ERROR_WRITABLE | 0x700ull)
-#define LVT_LINT_WRITABLE  (LVT_OTHER_WRITABLE | BIT(13) | BIT(15))
+/* Bits that may be set, and delivery modes that are stored, per LVT entry. */
+static const struct {
+    uint32_t writable;
+    uint32_t modes;
+} lvt_rules[X2APIC_LVT_COUNT] = {
+    [LVT_TIMER] = {0x700ff, BIT(MODE_FIXED)},
+    [LVT_THERMAL] = {0x107ff, BIT(MODE_FIXED) | BIT(MODE_NMI)},
+    [LVT_PERF] = {0x107ff, BIT(MODE_FIXED) | BIT(MODE_NMI)},
+    [LVT_LINT0] = {0x1a7ff, BIT(MODE_FIXED) | BIT(MODE_NMI) | BIT(MODE_EXTINT)},
+    [LVT_LINT1] = {0x1a7ff, BIT(MODE_FIXED) | BIT(MODE_NMI) | BIT(MODE_EXTINT)},
+    [LVT_ERROR] = {0x100ff, BIT(MODE_FIXED)},
+};
 
 enum timer_mode {
     TIMER_ONE_SHOT = 0,
@@ -93,6 +103,12 @@ _Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u,
 #define PERIOD_MIN_NS 20000ull
 #define NS_PER_MS     1000000ull
 
+static void mask_lvt(struct x2apic *apic)
+{
+    for (size_t i = 0; i < X2APIC_LVT_COUNT; i++)
+        __atomic_fetch_or(&apic->lvt[i], (uint32_t)LVT_MASKED, __ATOMIC_ACQ_REL);
+}
+
 void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz)
 {
     *apic = (struct x2apic){
@@ -100,13 +116,9 @@ void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz)
         .tsc_khz = tsc_khz,
         .apic_base = BASE_ADDRESS | BASE_ENABLED | BASE_X2APIC | (bsp ? BASE_BSP : 0),
         .svr = SVR_RESET,
-        .lvt_timer = LVT_MASKED,
-        .lvt_thermal = LVT_MASKED,
-        .lvt_perf = LVT_MASKED,
-        .lvt_lint = {LVT_MASKED, LVT_MASKED},
-        .lvt_error = LVT_MASKED,
         .deadline_tsc = X2APIC_NO_DEADLINE,
     };
+    mask_lvt(apic);
 }
 
 /* ---- vectors and priorities ---- */
@@ -136,7 +148,7 @@ static int highest(const uint32_t words[8])
 static void record_error(struct x2apic *apic, uint32_t error)
 {
     __atomic_fetch_or(&apic->esr_pending, error, __ATOMIC_ACQ_REL);
-    uint32_t lvt = load(&apic->lvt_error);
+    uint32_t lvt = load(&apic->lvt[LVT_ERROR]);
     uint8_t vector = (uint8_t)lvt;
     if (!(lvt & LVT_MASKED) && vector >= VECTOR_FIRST)
         set_irr(apic, vector);
@@ -186,7 +198,7 @@ static void end_of_interrupt(struct x2apic *apic)
 
 static enum timer_mode timer_mode(const struct x2apic *apic)
 {
-    return (enum timer_mode)((apic->lvt_timer >> 17) & 3);
+    return (enum timer_mode)((apic->lvt[LVT_TIMER] >> 17) & 3);
 }
 
 /* Bits 3, 1, 0 of the divide register: 0 = by 2 ... 6 = by 128, 7 = by 1. */
@@ -245,7 +257,7 @@ static void start_count(struct x2apic *apic, uint32_t count, uint64_t now)
 
 uint64_t x2apic_timer_deadline(const struct x2apic *apic)
 {
-    return apic->lvt_timer & LVT_MASKED ? X2APIC_NO_DEADLINE : apic->deadline_tsc;
+    return apic->lvt[LVT_TIMER] & LVT_MASKED ? X2APIC_NO_DEADLINE : apic->deadline_tsc;
 }
 
 /* While masked the timer runs on silently: what expires then is lost, as in hardware. */
@@ -260,8 +272,8 @@ void x2apic_timer_poll(struct x2apic *apic, uint64_t now)
         uint64_t late = now - deadline;
         apic->deadline_tsc = deadline_after(now, period - late % period);
     }
-    if (!(apic->lvt_timer & LVT_MASKED))
-        x2apic_raise(apic, (uint8_t)apic->lvt_timer);
+    if (!(apic->lvt[LVT_TIMER] & LVT_MASKED))
+        x2apic_raise(apic, (uint8_t)apic->lvt[LVT_TIMER]);
 }
 
 /* The new divisor applies to what is left of the count. */
@@ -302,29 +314,23 @@ static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now
 /* ---- local vector table ---- */
 
 /* A software-disabled APIC keeps every entry masked. */
-static uint32_t lvt_value(const struct x2apic *apic, uint64_t value)
-{
-    return (uint32_t)(apic->svr & SVR_ENABLED ? value : value | LVT_MASKED);
-}
-
-static int write_lvt(const struct x2apic *apic, uint32_t *lvt, uint64_t value, uint64_t writable,
-                     uint64_t modes)
+static int write_lvt(struct x2apic *apic, size_t entry, uint64_t value)
 {
     value &= ~LVT_READ_ONLY;
-    if ((value & ~writable) || !(modes & BIT(LVT_MODE(value))))
+    if ((value & ~(uint64_t)lvt_rules[entry].writable) || !(lvt_rules[entry].modes & BIT(LVT_MODE(value))))
         return X2APIC_ERROR;
-    __atomic_store_n(lvt, lvt_value(apic, value), __ATOMIC_RELEASE);
+    if (!(apic->svr & SVR_ENABLED))
+        value |= LVT_MASKED;
+    __atomic_store_n(&apic->lvt[entry], (uint32_t)value, __ATOMIC_RELEASE);
     return 0;
 }
 
 /* Into or out of TSC-deadline mode the timer stops (SDM volume 3, "TSC-Deadline Mode"). */
 static int write_lvt_timer(struct x2apic *apic, uint64_t value)
 {
-    value &= ~LVT_READ_ONLY;
-    if ((value & ~LVT_TIMER_WRITABLE) || ((value >> 17) & 3) == TIMER_RESERVED)
-        return X2APIC_ERROR;
     enum timer_mode before = timer_mode(apic);
-    apic->lvt_timer = lvt_value(apic, value);
+    if (((value >> 17) & 3) == TIMER_RESERVED || write_lvt(apic, LVT_TIMER, value))
+        return X2APIC_ERROR;
     enum timer_mode after = timer_mode(apic);
     if (before != after && (before == TIMER_TSC_DEADLINE || after == TIMER_TSC_DEADLINE)) {
         apic->timer_initial = 0;
@@ -340,12 +346,7 @@ static int write_svr(struct x2apic *apic, uint64_t value)
     __atomic_store_n(&apic->svr, (uint32_t)value, __ATOMIC_RELEASE);
     if (value & SVR_ENABLED)
         return 0;
-    apic->lvt_timer |= LVT_MASKED;
-    apic->lvt_thermal |= LVT_MASKED;
-    apic->lvt_perf |= LVT_MASKED;
-    apic->lvt_lint[0] |= LVT_MASKED;
-    apic->lvt_lint[1] |= LVT_MASKED;
-    __atomic_fetch_or(&apic->lvt_error, (uint32_t)LVT_MASKED, __ATOMIC_ACQ_REL);
+    mask_lvt(apic);
     return 0;
 }
 
@@ -384,21 +385,6 @@ static int write_self_ipi(struct x2apic *apic, uint64_t value)
 
 /* ---- register file ---- */
 
-/* Registers that are just a word of struct x2apic. 0 = none: the word at offset 0 is the ID, read apart. */
-static const uint16_t word_offsets[] = {
-    [REG_TPR] = offsetof(struct x2apic, tpr),
-    [REG_SVR] = offsetof(struct x2apic, svr),
-    [REG_ESR] = offsetof(struct x2apic, esr),
-    [REG_LVT_TIMER] = offsetof(struct x2apic, lvt_timer),
-    [REG_LVT_THERMAL] = offsetof(struct x2apic, lvt_thermal),
-    [REG_LVT_PERF] = offsetof(struct x2apic, lvt_perf),
-    [REG_LVT_LINT0] = offsetof(struct x2apic, lvt_lint[0]),
-    [REG_LVT_LINT1] = offsetof(struct x2apic, lvt_lint[1]),
-    [REG_LVT_ERROR] = offsetof(struct x2apic, lvt_error),
-    [REG_INITIAL_COUNT] = offsetof(struct x2apic, timer_initial),
-    [REG_DIVIDE] = offsetof(struct x2apic, timer_divide),
-};
-
 /* ISR, TMR and IRR; TMR stays 0 because no pin is level-triggered. */
 static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg)
 {
@@ -407,53 +393,52 @@ static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg)
     return reg < REG_IRR ? 0 : load(&apic->irr[reg - REG_IRR]);
 }
 
-static int read_register(const struct x2apic *apic, uint32_t reg, uint64_t now, uint64_t *value)
+#define NO_REGISTER UINT64_MAX /* no register reads like this */
+
+static uint64_t read_register(const struct x2apic *apic, uint32_t reg, uint64_t now)
 {
-    if (reg < ARRAY_COUNT(word_offsets) && word_offsets[reg]) {
-        *value = *(const uint32_t *)(const void *)((const char *)apic + word_offsets[reg]);
-        return 0;
-    }
-    if (reg >= REG_ISR && reg < REG_ESR) {
-        *value = read_vector_word(apic, reg);
-        return 0;
-    }
+    if (reg >= REG_ISR && reg < REG_ESR)
+        return read_vector_word(apic, reg);
+    if (reg >= REG_LVT && reg < REG_INITIAL_COUNT)
+        return apic->lvt[reg - REG_LVT];
     switch (reg) {
     case REG_ID:
-        *value = apic->id;
-        return 0;
+        return apic->id;
     case REG_VERSION:
-        *value = VERSION_VALUE;
-        return 0;
+        return VERSION_VALUE;
+    case REG_TPR:
+        return apic->tpr;
     case REG_PPR:
-        *value = processor_priority(apic);
-        return 0;
+        return processor_priority(apic);
     case REG_LDR:
-        *value = (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
-        return 0;
+        return (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
+    case REG_SVR:
+        return apic->svr;
+    case REG_ESR:
+        return apic->esr;
     case REG_ICR:
-        *value = apic->icr;
-        return 0;
+        return apic->icr;
+    case REG_INITIAL_COUNT:
+        return apic->timer_initial;
     case REG_CURRENT_COUNT:
-        *value = current_count(apic, now);
-        return 0;
+        return current_count(apic, now);
+    case REG_DIVIDE:
+        return apic->timer_divide;
     default:
-        return X2APIC_ERROR;
+        return NO_REGISTER;
     }
 }
 
 int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t *value)
 {
-    if (msr == MSR_APIC_BASE) {
+    *value = NO_REGISTER;
+    if (msr == MSR_APIC_BASE)
         *value = apic->apic_base;
-        return 0;
-    }
-    if (msr == MSR_TSC_DEADLINE) {
+    else if (msr == MSR_TSC_DEADLINE)
         *value = read_tsc_deadline(apic, now);
-        return 0;
-    }
-    if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
-        return X2APIC_ERROR;
-    return read_register(apic, msr - MSR_X2APIC_FIRST, now, value);
+    else if (msr >= MSR_X2APIC_FIRST)
+        *value = read_register(apic, msr - MSR_X2APIC_FIRST, now);
+    return *value == NO_REGISTER ? X2APIC_ERROR : 0;
 }
 
 /* Timer registers: what was due before the write has happened before it. */
@@ -465,7 +450,7 @@ static int write_timer_register(struct x2apic *apic, uint32_t reg, uint64_t valu
     x2apic_timer_poll(apic, now);
     *effect = X2APIC_TIMER_CHANGED;
     switch (reg) {
-    case REG_LVT_TIMER:
+    case REG_LVT:
         return write_lvt_timer(apic, value);
     case REG_INITIAL_COUNT:
         write_initial_count(apic, (uint32_t)value, now);
@@ -478,6 +463,8 @@ static int write_timer_register(struct x2apic *apic, uint32_t reg, uint64_t valu
 
 static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value)
 {
+    if (reg > REG_LVT && reg < REG_INITIAL_COUNT)
+        return write_lvt(apic, reg - REG_LVT, value);
     switch (reg) {
     case REG_TPR:
         if (value > 0xff)
@@ -494,15 +481,6 @@ static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value)
             return X2APIC_ERROR;
         apic->esr = __atomic_exchange_n(&apic->esr_pending, 0, __ATOMIC_ACQ_REL);
         return 0;
-    case REG_LVT_THERMAL:
-        return write_lvt(apic, &apic->lvt_thermal, value, LVT_OTHER_WRITABLE, LVT_MODES);
-    case REG_LVT_PERF:
-        return write_lvt(apic, &apic->lvt_perf, value, LVT_OTHER_WRITABLE, LVT_MODES);
-    case REG_LVT_LINT0:
-    case REG_LVT_LINT1:
-        return write_lvt(apic, &apic->lvt_lint[reg - REG_LVT_LINT0], value, LVT_LINT_WRITABLE, LINT_MODES);
-    case REG_LVT_ERROR:
-        return write_lvt(apic, &apic->lvt_error, value, LVT_ERROR_WRITABLE, BIT(MODE_FIXED));
     case REG_SELF_IPI:
         return write_self_ipi(apic, value);
     default:
@@ -520,7 +498,7 @@ int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now
         *effect = X2APIC_TIMER_CHANGED;
         return 0;
     }
-    if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
+    if (msr < MSR_X2APIC_FIRST)
         return X2APIC_ERROR;
     uint32_t reg = msr - MSR_X2APIC_FIRST;
     switch (reg) {
@@ -529,7 +507,7 @@ int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now
     case REG_SVR:
         *effect = X2APIC_TIMER_CHANGED;
         return write_svr(apic, value);
-    case REG_LVT_TIMER:
+    case REG_LVT:
     case REG_INITIAL_COUNT:
     case REG_DIVIDE:
         return write_timer_register(apic, reg, value, now, effect);

@@ -11,6 +11,7 @@
 
 #define X2APIC_NO_DEADLINE UINT64_MAX
 #define X2APIC_ERROR       (-1) /* the access gets #GP(0) */
+#define X2APIC_LVT_COUNT   6
 
 #define MSR_APIC_BASE    0x1bu
 #define MSR_TSC_DEADLINE 0x6e0u
@@ -37,14 +38,10 @@ struct x2apic {
     uint32_t esr;
     uint32_t esr_pending;
     uint64_t icr;
-    uint32_t lvt_timer;
-    uint32_t lvt_thermal;
-    uint32_t lvt_perf;
-    uint32_t lvt_lint[2];
-    uint32_t lvt_error;
-    uint32_t timer_divide;  /* the divide configuration register */
-    uint32_t timer_initial; /* the initial count register */
-    uint64_t deadline_tsc;  /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
+    uint32_t lvt[X2APIC_LVT_COUNT]; /* timer, thermal, performance, LINT0, LINT1, error */
+    uint32_t timer_divide;          /* the divide configuration register */
+    uint32_t timer_initial;         /* the initial count register */
+    uint64_t deadline_tsc;          /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
 };
 
 /** Power-up state: enabled in x2APIC mode, software-disabled (SVR = 0xff), all LVT masked. `bsp` sets

@@ -131,32 +131,16 @@ static uint64_t take_signed(struct cursor *c, unsigned bytes)
     return (value ^ sign) - sign;
 }
 
-static bool take_legacy_prefix(struct cursor *c, uint8_t byte)
+static bool note_legacy_prefix(struct cursor *c, uint8_t byte)
 {
-    switch (byte) {
-    case 0x26:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-    case 0x64:
-    case 0x65:
-        return true;
-    case 0x66:
-        c->operand_prefix = true;
-        return true;
-    case 0x67:
-        c->address_prefix = true;
-        return true;
-    case 0xf0:
-        c->lock = true;
-        return true;
-    case 0xf2:
-    case 0xf3:
+    bool segment = (byte & 0xe7) == 0x26 || byte == 0x64 || byte == 0x65; /* 26 2E 36 3E, 64 65 */
+    bool rep = byte == 0xf2 || byte == 0xf3;
+    if (rep)
         c->rep = byte;
-        return true;
-    default:
-        return false;
-    }
+    c->operand_prefix |= byte == 0x66;
+    c->address_prefix |= byte == 0x67;
+    c->lock |= byte == 0xf0;
+    return segment || rep || byte == 0x66 || byte == 0x67 || byte == 0xf0;
 }
 
 /* A REX prefix counts only if it stands last: any prefix behind it cancels it. */
@@ -168,7 +152,7 @@ static void take_prefixes(struct cursor *c)
             return;
         if (c->mode == INSN_MODE_64 && (byte & 0xf0) == 0x40)
             c->rex = byte;
-        else if (take_legacy_prefix(c, byte))
+        else if (note_legacy_prefix(c, byte))
             c->rex = 0;
         else
             return;
@@ -241,33 +225,20 @@ static const struct rule *find_rule(struct cursor *c)
     return NULL;
 }
 
-static unsigned displacement_16(uint8_t mod, uint8_t rm)
-{
-    if (mod == 0)
-        return rm == 6 ? 2 : 0;
-    return mod == 1 ? 1 : 2;
-}
-
-static unsigned displacement_32(uint8_t mod, uint8_t base)
-{
-    if (mod == 0)
-        return base == 5 ? 4 : 0;
-    return mod == 1 ? 1 : 4;
-}
-
 /* Skips SIB and displacement. REX.B does not change which encodings have them. */
 static void skip_memory_operand(struct cursor *c)
 {
     uint8_t mod = c->modrm >> 6;
-    uint8_t rm = c->modrm & 7;
+    uint8_t base = c->modrm & 7;
+    bool narrow = address_bytes(c) == 2;
     if (mod == 3)
         return;
-    if (address_bytes(c) == 2) {
-        c->at += displacement_16(mod, rm);
-        return;
-    }
-    uint8_t base = rm == 4 ? take(c) & 7 : rm;
-    c->at += displacement_32(mod, base);
+    if (!narrow && base == 4)
+        base = take(c) & 7;
+    if (mod == 1)
+        c->at += 1;
+    else if (mod == 2 || base == (narrow ? 6 : 5))
+        c->at += narrow ? 2 : 4;
 }
 
 static uint8_t modrm_reg(const struct cursor *c)
