@@ -49,8 +49,9 @@ help:
 
 all: image
 
-run: image
-	@exec $(PYTHON) tools/run
+run:
+	@exec env $(if $(ONCE),ONCE=$(ONCE)) $(if $(ACCEL),ACCEL=$(ACCEL)) $(if $(DEADLINE),DEADLINE=$(DEADLINE)) \
+		$(PYTHON) tools/run
 
 test:
 	@exec $(PYTHON) tools/test-driver
