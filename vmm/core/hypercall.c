@@ -465,7 +465,7 @@ static int dispatch(struct vcpu *vcpu, uint64_t number, gpa_t at)
     if (number >= MULLION_CALL_COUNT) {
         return -MULLION_E_UNKNOWN_CALL;
     }
-    if (at.v % 8 != 0) {
+    if (at.v % 4 != 0) {
         return -MULLION_E_BAD_ADDRESS;
     }
     int error = partition_read(vcpu->partition, at, &request, calls[number].bytes);

@@ -87,7 +87,6 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         if (x2apic_destination_matches(p->vcpus[i]->apic.id, message->destination, message->logical)) {
             vcpu_interrupt(p->vcpus[i], message->vector);
-            return; /* lines are delivered to one vCPU, as lowest priority would */
         }
     }
 }

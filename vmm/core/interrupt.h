@@ -8,7 +8,7 @@
  */
 void interrupt_send_ipi(struct vcpu *from, uint64_t icr);
 
-/** Delivers an IO-APIC message to the vCPU that it addresses. */
+/** Delivers an IO-APIC message to every vCPU that it addresses. */
 void interrupt_deliver_message(const struct partition *p, const struct ioapic_message *message);
 
 #endif

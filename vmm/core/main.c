@@ -79,6 +79,7 @@ void vmm_main(uint64_t multiboot2_info)
     map_screen();
     paging_activate();
     start_screen(false);
+    apic_mask_ioapics(platform.acpi.ioapic, platform.acpi.ioapic_count);
     apic_init();
     apic_enable();
     cpu_set_boot(apic_read_id());

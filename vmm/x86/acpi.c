@@ -9,6 +9,7 @@
 #define TABLE_LIMIT_BYTES  0x1000000u
 #define RSDP_V1_BYTES      20u
 #define MADT_LOCAL_APIC    0
+#define MADT_IOAPIC        1
 #define MADT_LOCAL_X2APIC  9
 #define MADT_ENABLED       1u
 #define GAS_IO             1
@@ -73,6 +74,10 @@ _Static_assert(offsetof(struct mcfg_entry, base) == 0 && offsetof(struct mcfg_en
 _Static_assert(offsetof(struct mcfg_entry, first_bus) == 10 && offsetof(struct mcfg_entry, last_bus) == 11,
                "");
 _Static_assert(offsetof(struct mcfg_entry, reserved) == 12 && sizeof(struct mcfg_entry) == 16, "");
+
+/* MADT entry of type 1, section 5.2.12.3. */
+#define MADT_IOAPIC_BYTES   12
+#define MADT_IOAPIC_ADDRESS 4
 
 /* FADT fields by offset, section 5.2.9. */
 #define FADT_DSDT        40
@@ -147,6 +152,8 @@ static void read_madt(const struct acpi_header *table)
         } else if (at[0] == MADT_LOCAL_X2APIC && at[1] >= sizeof(struct madt_local_x2apic)) {
             const struct madt_local_x2apic *entry = (const void *)at;
             add_cpu(entry->apic_id, entry->flags);
+        } else if (at[0] == MADT_IOAPIC && at[1] >= MADT_IOAPIC_BYTES && acpi->ioapic_count < ACPI_MAX_IOAPIC) {
+            acpi->ioapic[acpi->ioapic_count++] = read32(at + MADT_IOAPIC_ADDRESS);
         }
         at += at[1];
     }

@@ -6,7 +6,8 @@
 
 #include "core/types.h"
 
-#define ACPI_MAX_ECAM 8
+#define ACPI_MAX_ECAM   8
+#define ACPI_MAX_IOAPIC 16
 
 struct acpi_ecam {
     uint64_t base;
@@ -25,6 +26,8 @@ struct acpi_info {
     uint64_t dsdt_bytes;
     struct acpi_ecam ecam[ACPI_MAX_ECAM];
     uint32_t ecam_count;
+    uint32_t ioapic[ACPI_MAX_IOAPIC]; /* physical addresses */
+    uint32_t ioapic_count;
 };
 
 /** Reads the tables below the RSDP and registers the CPUs of the MADT. Boot map (4 GiB identity) needed.

@@ -63,6 +63,21 @@ static void mask_legacy_pic(void)
     outb(0xa1, 0xff);
 }
 
+/** Intel 82093AA data sheet: index register at 0, window at 0x10; register 1 tells the last pin in bits 23:16. */
+void apic_mask_ioapics(const uint32_t *addresses, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        paging_map(addresses[i], PAGE_BYTES, PAGING_DEVICE);
+        volatile uint32_t *ioapic = (volatile uint32_t *)(uintptr_t)addresses[i]; // NOLINT
+        ioapic[0] = 1;
+        uint32_t last = ioapic[4] >> 16 & 0xff;
+        for (uint32_t pin = 0; pin <= last; pin++) {
+            ioapic[0] = 0x10 + 2 * pin;
+            ioapic[4] = LVT_MASKED;
+        }
+    }
+}
+
 void apic_init(void)
 {
     mask_legacy_pic();

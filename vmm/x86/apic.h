@@ -5,6 +5,9 @@
 
 #include "core/types.h"
 
+/** Boot CPU: masks every pin of the box's IO-APICs; no device interrupt has a place to go yet. */
+void apic_mask_ioapics(const uint32_t *addresses, uint32_t count);
+
 /** Boot CPU: chooses x2APIC where the CPU has it, else maps the xAPIC page. */
 void apic_init(void);
 

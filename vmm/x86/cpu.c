@@ -176,6 +176,9 @@ void trap_handle(const struct trap_frame *frame)
     } else if (frame->vector < EXCEPTION_COUNT) {
         report_exception(frame);
     } else if (frame->vector != VECTOR_SPURIOUS) {
+        if (frame->vector == VECTOR_TIMER) {
+            this_cpu()->timer_deadline = 0;
+        }
         apic_eoi();
     }
 }

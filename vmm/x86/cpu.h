@@ -46,7 +46,7 @@ struct cpu {
     uint64_t gdt[8];
     struct tss tss;
     uint64_t nmi_count;
-    uint64_t timer_deadline; /* TSC; what the APIC timer was last armed for */
+    uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */
     void *vendor;            /* pages of the back end: host save area */
 };
 

@@ -147,7 +147,7 @@ void tsc_init(uint16_t pm_timer_port)
 void tsc_arm_timer(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();
-    if (deadline == cpu->timer_deadline && deadline == TSC_NEVER) {
+    if (deadline == cpu->timer_deadline) { /* trap_handle() forgets it when the timer has fired */
         return;
     }
     cpu->timer_deadline = deadline;

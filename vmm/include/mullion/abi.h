@@ -3,7 +3,7 @@
  * The hypercall ABI between the agent and the VMM; prose in docs/abi.md.
  *
  * Calling convention: the agent executes VMMCALL (AMD) or VMCALL (Intel) in ring 0 with RAX = call number and
- * RDI = guest-physical address of the call's request structure in the agent's RAM (8-byte aligned). The VMM
+ * RDI = guest-physical address of the call's request structure in the agent's RAM (4-byte aligned). The VMM
  * copies the structure in once, checks it, acts, copies it back and returns 0 or a negative MULLION_E_ code
  * in RAX. All other registers are kept. Fields marked "in" are read, "out" are written; "zero" must be 0. On
  * any error nothing has changed, unless the call's description says otherwise.
@@ -116,7 +116,7 @@ enum mullion_stop_reason {
     MULLION_REASON_AGENT_EXIT = 12, /* agent only: it ended itself; text in the log */
     MULLION_REASON_ALL_HALTED = 13, /* every vCPU waits with interrupts off: nothing can wake it */
     MULLION_REASON_BAD_PAGE_TABLE =
-        15, /* an instruction could not be fetched; detail = guest-linear address */
+        14, /* an instruction could not be fetched; detail = guest-linear address */
     MULLION_REASON_COUNT = 15,
 };
 
@@ -271,6 +271,9 @@ enum mullion_entry_mode {
     MULLION_ENTRY_LONG64 = 1, /* 64-bit, paging on with `cr3` (bzImage 64-bit entry: RSI = boot parameters) */
     MULLION_ENTRY_COUNT = 2,
 };
+
+/** Calls WINDOW_OPEN and WINDOW_CLOSE: while the window is open, GPA g of the partition appears at window_gpa
+ * + g in the agent's guest-physical address space; holes stay unmapped. One window at a time. */
 
 /** PARTITION_START: closes the loading window for good and runs vCPU 0; the others wait for INIT and SIPI. */
 struct mullion_partition_start {
