@@ -72,8 +72,7 @@ _Static_assert(offsetof(struct tag_framebuffer, type) == 29 &&
                    offsetof(struct tag_framebuffer, reserved) == 30,
                "");
 
-static void read_module(const struct tag_module *tag, struct boot_info *info)
-{
+static void read_module(const struct tag_module *tag, struct boot_info *info) {
     if (info->module_count == BOOT_MAX_MODULES) {
         info->modules_dropped++;
         return;
@@ -84,8 +83,7 @@ static void read_module(const struct tag_module *tag, struct boot_info *info)
     text_copy(module->text, tag->text, sizeof module->text);
 }
 
-static void read_memory_map(const struct tag_memory_map *tag, struct boot_info *info)
-{
+static void read_memory_map(const struct tag_memory_map *tag, struct boot_info *info) {
     uint64_t first = (uint64_t)(uintptr_t)tag + sizeof *tag;
     for (uint64_t at = first; at + tag->entry_bytes <= (uint64_t)(uintptr_t)tag + tag->tag.size;
          at += tag->entry_bytes) {
@@ -96,13 +94,10 @@ static void read_memory_map(const struct tag_memory_map *tag, struct boot_info *
     }
 }
 
-static void read_framebuffer(const struct tag_framebuffer *tag, struct boot_info *info)
-{
+static void read_framebuffer(const struct tag_framebuffer *tag, struct boot_info *info) {
     struct screen_mode *screen = &info->screen;
     bool drawable = tag->type == 1 && (tag->bits == 32 || tag->bits == 24);
-    if (tag->type != 2 && !drawable) {
-        return;
-    }
+    if (tag->type != 2 && !drawable) { return; }
     screen->kind = tag->type == 2 ? SCREEN_VGA_TEXT : SCREEN_FRAMEBUFFER;
     screen->address = tag->address;
     screen->pitch_bytes = tag->pitch;
@@ -111,8 +106,7 @@ static void read_framebuffer(const struct tag_framebuffer *tag, struct boot_info
     screen->bytes_per_pixel = tag->bits / 8;
 }
 
-static void read_rsdp(const struct tag *tag, struct boot_info *info)
-{
+static void read_rsdp(const struct tag *tag, struct boot_info *info) {
     uint32_t bytes = tag->size - (uint32_t)sizeof *tag;
     if (bytes <= sizeof info->rsdp && bytes > info->rsdp_bytes) {
         memcpy(info->rsdp, tag + 1, bytes);
@@ -120,26 +114,16 @@ static void read_rsdp(const struct tag *tag, struct boot_info *info)
     }
 }
 
-void multiboot2_read(uint64_t address, struct boot_info *info)
-{
+void multiboot2_read(uint64_t address, struct boot_info *info) {
     const struct tag *tag = (const void *)(address + 8); // NOLINT(performance-no-int-to-ptr)
     for (; tag->type != TAG_END; tag = (const void *)((const uint8_t *)tag + align_up(tag->size, 8))) {
         switch (tag->type) {
-        case TAG_MODULE:
-            read_module((const void *)tag, info);
-            break;
-        case TAG_MEMORY_MAP:
-            read_memory_map((const void *)tag, info);
-            break;
-        case TAG_FRAMEBUFFER:
-            read_framebuffer((const void *)tag, info);
-            break;
+        case TAG_MODULE: read_module((const void *)tag, info); break;
+        case TAG_MEMORY_MAP: read_memory_map((const void *)tag, info); break;
+        case TAG_FRAMEBUFFER: read_framebuffer((const void *)tag, info); break;
         case TAG_ACPI_OLD:
-        case TAG_ACPI_NEW:
-            read_rsdp(tag, info);
-            break;
-        default:
-            break;
+        case TAG_ACPI_NEW: read_rsdp(tag, info); break;
+        default: break;
         }
     }
 }

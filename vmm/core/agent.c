@@ -32,21 +32,12 @@ static uint32_t generation, quick_deaths;
 static uint64_t restart_at; /* TSC; 0 = not waiting */
 static bool started_once;
 
-uint32_t agent_generation(void)
-{
-    return generation;
-}
+uint32_t agent_generation(void) { return generation; }
 
-uint32_t agent_module_count(void)
-{
-    return module_count;
-}
+uint32_t agent_module_count(void) { return module_count; }
 
-int agent_module_info(struct mullion_module_info *info)
-{
-    if (info->index >= module_count) {
-        return -MULLION_E_RANGE;
-    }
+int agent_module_info(struct mullion_module_info *info) {
+    if (info->index >= module_count) { return -MULLION_E_RANGE; }
     const struct shown_module *module = &modules[info->index];
     info->zero = 0;
     info->gpa = module->gpa;
@@ -55,8 +46,7 @@ int agent_module_info(struct mullion_module_info *info)
     return 0;
 }
 
-static const char *image_error(const struct boot_module *module)
-{
+static const char *image_error(const struct boot_module *module) {
     const struct mullion_agent_header *header = image;
     if (module->bytes < sizeof *header || header->magic != MULLION_AGENT_MAGIC) {
         return "it is not an agent image";
@@ -69,9 +59,7 @@ static const char *image_error(const struct boot_module *module)
                   header->memory_bytes <= AGENT_RAM_BYTES - header->load_gpa;
     bool sized = header->image_bytes <= module->bytes && header->image_bytes <= header->memory_bytes &&
                  header->entry_offset < header->image_bytes && header->image_bytes >= sizeof *header;
-    if (!placed || !sized) {
-        return "its header is damaged, or the file is cut short";
-    }
+    if (!placed || !sized) { return "its header is damaged, or the file is cut short"; }
     struct mullion_agent_header copy = *header;
     copy.crc32 = 0;
     uint32_t crc = crc32(0, &copy, sizeof copy);
@@ -79,13 +67,10 @@ static const char *image_error(const struct boot_module *module)
     return crc == header->crc32 ? NULL : "its checksum does not match";
 }
 
-static void find_image(void)
-{
+static void find_image(void) {
     for (uint32_t i = 0; i < platform.boot.module_count; i++) {
         const struct boot_module *module = &platform.boot.modules[i];
-        if (!text_equal(module->text, MULLION_MODULE_AGENT)) {
-            continue;
-        }
+        if (!text_equal(module->text, MULLION_MODULE_AGENT)) { continue; }
         paging_map(module->start, module->bytes, PAGING_READ);
         image = (const void *)module->start; // NOLINT(performance-no-int-to-ptr)
         const char *error = image_error(module);
@@ -100,8 +85,7 @@ static void find_image(void)
         "no agent module (mullion/agent.bin); the boot medium is incomplete; write the image to it again");
 }
 
-static void show_module(uint64_t start, uint64_t bytes, const char *text, uint64_t *next_gpa)
-{
+static void show_module(uint64_t start, uint64_t bytes, const char *text, uint64_t *next_gpa) {
     uint64_t first = align_down(start, PAGE_BYTES);
     uint64_t span = align_up(start + bytes, PAGE_BYTES) - first;
     if (span != 0 && npt_map(&agent->npt, gpa(*next_gpa), hpa(first), span, false) != 0) {
@@ -112,8 +96,7 @@ static void show_module(uint64_t start, uint64_t bytes, const char *text, uint64
     *next_gpa += span;
 }
 
-static void show_modules(void)
-{
+static void show_modules(void) {
     uint64_t next_gpa = AGENT_MODULES_GPA;
     for (uint32_t i = 0; i < platform.boot.module_count; i++) {
         const struct boot_module *module = &platform.boot.modules[i];
@@ -130,8 +113,7 @@ static void show_modules(void)
     }
 }
 
-static void give_memory(uint64_t at, uint64_t bytes)
-{
+static void give_memory(uint64_t at, uint64_t bytes) {
     hpa_t host = frames_take(bytes, UINT64_MAX, MULLION_OWNER_PARTITION, MULLION_AGENT_ID);
     if (host.v == 0 || npt_map(&agent->npt, gpa(at), host, bytes, true) != 0) {
         log_fatal("too little memory: the agent needs %lu MiB in one piece; the machine has %lu MiB in all; "
@@ -144,8 +126,7 @@ static void give_memory(uint64_t at, uint64_t bytes)
     }
 }
 
-void agent_init(void)
-{
+void agent_init(void) {
     find_image();
     agent = partition_create_agent();
     give_memory(0, AGENT_RAM_BYTES);
@@ -153,8 +134,7 @@ void agent_init(void)
     show_modules();
 }
 
-static void start(void)
-{
+static void start(void) {
     for (uint64_t done = 0; done < AGENT_RAM_BYTES && started_once; done += FRAME_BYTES) {
         window_scrub(hpa(agent->ranges[0].hpa.v + done));
     }
@@ -169,8 +149,7 @@ static void start(void)
 }
 
 /** The delay doubles with each quick death; after RESTART_LIMIT of them the agent stays down. */
-static void plan_restart(void)
-{
+static void plan_restart(void) {
     bool calm = rdtsc() - agent->start_tsc > tsc_from_us(RESTART_CALM_US);
     quick_deaths = calm ? 1 : quick_deaths + 1;
     if (quick_deaths > RESTART_LIMIT) {
@@ -189,8 +168,7 @@ static void plan_restart(void)
     loading_close_any();
 }
 
-void agent_look_after(void)
-{
+void agent_look_after(void) {
     if (!started_once) {
         start();
     } else if (agent->state != MULLION_STATE_STOPPED || restart_at == TSC_NEVER) {

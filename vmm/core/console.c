@@ -30,18 +30,14 @@ static uint64_t input_head, input_tail;
 static struct spinlock lock;
 static bool panicking;
 
-static bool port_probe(struct port *port)
-{
+static bool port_probe(struct port *port) {
     outb(port->base + SCR, 0x5a);
-    if (inb(port->base + SCR) != 0x5a) {
-        return false;
-    }
+    if (inb(port->base + SCR) != 0x5a) { return false; }
     outb(port->base + SCR, 0xa5);
     return inb(port->base + SCR) == 0xa5;
 }
 
-static void port_program(const struct port *port)
-{
+static void port_program(const struct port *port) {
     outb(port->base + IER_DLM, 0);
     outb(port->base + LCR, 0x80);
     outb(port->base + RBR_THR, 1);
@@ -51,18 +47,14 @@ static void port_program(const struct port *port)
     outb(port->base + MCR, 0x03);
 }
 
-void console_init(void)
-{
+void console_init(void) {
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
         ports[i].present = port_probe(&ports[i]);
-        if (ports[i].present) {
-            port_program(&ports[i]);
-        }
+        if (ports[i].present) { port_program(&ports[i]); }
     }
 }
 
-static void port_send(struct port *port)
-{
+static void port_send(struct port *port) {
     while (port->sent != output_next && (inb(port->base + LSR) & LSR_THR_EMPTY) != 0) {
         for (int i = 0; i < UART_FIFO_BYTES && port->sent != output_next; i++) {
             outb(port->base + RBR_THR, (uint8_t)output[port->sent++ % OUTPUT_BYTES]);
@@ -70,12 +62,9 @@ static void port_send(struct port *port)
     }
 }
 
-static void send(void)
-{
+static void send(void) {
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        if (!ports[i].present) {
-            ports[i].sent = output_next;
-        }
+        if (!ports[i].present) { ports[i].sent = output_next; }
         for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u);
              polls++) {
             port_send(&ports[i]);
@@ -83,49 +72,34 @@ static void send(void)
     }
 }
 
-static void append(char c)
-{
+static void append(char c) {
     output[output_next++ % OUTPUT_BYTES] = c;
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        if (output_next - ports[i].sent > OUTPUT_BYTES) {
-            ports[i].sent = output_next - OUTPUT_BYTES;
-        }
+        if (output_next - ports[i].sent > OUTPUT_BYTES) { ports[i].sent = output_next - OUTPUT_BYTES; }
     }
 }
 
-static void take(void)
-{
-    if (!panicking) {
-        spin_lock(&lock);
-    }
+static void take(void) {
+    if (!panicking) { spin_lock(&lock); }
 }
 
-static void release(void)
-{
-    if (!panicking) {
-        spin_unlock(&lock);
-    }
+static void release(void) {
+    if (!panicking) { spin_unlock(&lock); }
 }
 
-void console_write(const char *text, size_t count)
-{
+void console_write(const char *text, size_t count) {
     take();
     for (size_t i = 0; i < count; i++) {
-        if (text[i] == '\n') {
-            append('\r');
-        }
+        if (text[i] == '\n') { append('\r'); }
         append(text[i]);
-        if (panicking) {
-            send();
-        }
+        if (panicking) { send(); }
     }
     send();
     screen_write(text, count);
     release();
 }
 
-size_t console_room(void)
-{
+size_t console_room(void) {
     uint64_t waiting = 0;
     take();
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
@@ -136,29 +110,24 @@ size_t console_room(void)
     return (size_t)(OUTPUT_BYTES - waiting) / 2;
 }
 
-static void receive(const struct port *port)
-{
+static void receive(const struct port *port) {
     while (input_tail - input_head < INPUT_BYTES && (inb(port->base + LSR) & LSR_DATA_READY) != 0) {
         input[input_tail++ % INPUT_BYTES] = inb(port->base + RBR_THR);
     }
 }
 
-bool console_poll(void)
-{
+bool console_poll(void) {
     take();
     send();
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        if (ports[i].present) {
-            receive(&ports[i]);
-        }
+        if (ports[i].present) { receive(&ports[i]); }
     }
     bool unread = input_tail != input_head;
     release();
     return unread;
 }
 
-bool console_busy(void)
-{
+bool console_busy(void) {
     take();
     bool busy = false;
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
@@ -168,8 +137,7 @@ bool console_busy(void)
     return busy;
 }
 
-size_t console_read(uint8_t *bytes, size_t count)
-{
+size_t console_read(uint8_t *bytes, size_t count) {
     size_t copied = 0;
     take();
     while (copied < count && input_head != input_tail) {
@@ -179,13 +147,9 @@ size_t console_read(uint8_t *bytes, size_t count)
     return copied;
 }
 
-void console_panic(void)
-{
-    panicking = true;
-}
+void console_panic(void) { panicking = true; }
 
-void console_describe(char *text, size_t bytes)
-{
+void console_describe(char *text, size_t bytes) {
     text_copy(text, "", bytes);
     for (size_t i = 0; i <= ARRAY_COUNT(ports); i++) {
         const char *name = i < ARRAY_COUNT(ports) ? (ports[i].present ? ports[i].name : "") : screen_name();

@@ -19,8 +19,7 @@ static const uint64_t glyphs[95] = {
     0x043f444420, 0x3c4040207c, 0x1c2040201c, 0x3c4030403c, 0x4428102844, 0x1ca0a0a07c, 0x4464544c44,
     0x0008364141, 0x00007f0000, 0x4141360800, 0x180408100c};
 
-uint8_t font_row(char character, unsigned y)
-{
+uint8_t font_row(char character, unsigned y) {
     uint64_t columns = glyphs[character - ' '];
     unsigned row = 0;
     for (unsigned column = 0; column < 5; column++)

@@ -14,8 +14,7 @@ static uint64_t frame_count;
 static uint64_t dirty_count, scrubbed_count, scrub_cursor;
 static struct spinlock lock;
 
-void frames_init(struct frame *table, uint64_t end)
-{
+void frames_init(struct frame *table, uint64_t end) {
     frames = table;
     frame_count = end / FRAME_BYTES;
     dirty_count = 0;
@@ -25,31 +24,27 @@ void frames_init(struct frame *table, uint64_t end)
     }
 }
 
-static void set_owner(uint64_t index, enum mullion_owner owner, uint32_t partition)
-{
+static void set_owner(uint64_t index, enum mullion_owner owner, uint32_t partition) {
     dirty_count -= frames[index].owner == MULLION_OWNER_DIRTY;
     dirty_count += owner == MULLION_OWNER_DIRTY;
     frames[index] = (struct frame){(uint8_t)owner, (uint8_t)partition};
 }
 
-void frames_add_ram(uint64_t start, uint64_t bytes)
-{
+void frames_add_ram(uint64_t start, uint64_t bytes) {
     uint64_t end = align_down(start + bytes, FRAME_BYTES) / FRAME_BYTES;
     for (uint64_t i = align_up(start, FRAME_BYTES) / FRAME_BYTES; i < end && i < frame_count; i++) {
         set_owner(i, MULLION_OWNER_DIRTY, 0);
     }
 }
 
-void frames_reserve(uint64_t start, uint64_t bytes, enum mullion_owner owner)
-{
+void frames_reserve(uint64_t start, uint64_t bytes, enum mullion_owner owner) {
     uint64_t end = align_up(start + bytes, FRAME_BYTES) / FRAME_BYTES;
     for (uint64_t i = start / FRAME_BYTES; i < end && i < frame_count; i++) {
         set_owner(i, owner, 0);
     }
 }
 
-hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint32_t partition)
-{
+hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint32_t partition) {
     uint64_t wanted = bytes / FRAME_BYTES;
     uint64_t length = 0;
     uint64_t last = limit / FRAME_BYTES < frame_count ? limit / FRAME_BYTES : frame_count;
@@ -65,28 +60,21 @@ hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint
     return hpa(0);
 }
 
-static int claim_error(struct frame frame)
-{
+static int claim_error(struct frame frame) {
     switch ((unsigned)frame.owner) {
-    case MULLION_OWNER_FREE:
-        return 0;
+    case MULLION_OWNER_FREE: return 0;
     case MULLION_OWNER_DIRTY:
-    case FRAME_SCRUBBING:
-        return -MULLION_E_MEMORY_DIRTY;
-    case MULLION_OWNER_RESERVED:
-        return -MULLION_E_MEMORY_NOT_RAM;
-    default: /* the VMM, modules, a partition */
-        return -MULLION_E_MEMORY_BUSY;
+    case FRAME_SCRUBBING: return -MULLION_E_MEMORY_DIRTY;
+    case MULLION_OWNER_RESERVED: return -MULLION_E_MEMORY_NOT_RAM;
+    default: /* the VMM, modules, a partition */ return -MULLION_E_MEMORY_BUSY;
     }
 }
 
-static struct frame frame_at(uint64_t index)
-{
+static struct frame frame_at(uint64_t index) {
     return index < frame_count ? frames[index] : (struct frame){MULLION_OWNER_RESERVED, 0};
 }
 
-int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed, uint32_t *failed_owner)
-{
+int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed, uint32_t *failed_owner) {
     uint64_t first = start.v / FRAME_BYTES;
     uint64_t count = bytes / FRAME_BYTES;
     int error = 0;
@@ -104,8 +92,7 @@ int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed,
     return error;
 }
 
-void frames_release(hpa_t start, uint64_t bytes)
-{
+void frames_release(hpa_t start, uint64_t bytes) {
     spin_lock(&lock);
     for (uint64_t i = start.v / FRAME_BYTES; i < (start.v + bytes) / FRAME_BYTES; i++) {
         ASSERT(frames[i].owner == MULLION_OWNER_PARTITION);
@@ -116,14 +103,12 @@ void frames_release(hpa_t start, uint64_t bytes)
 }
 
 /** Picks the lowest dirty frame and marks it as being scrubbed; frame_count if there is none. */
-static uint64_t scrub_begin(void)
-{
+static uint64_t scrub_begin(void) {
     uint64_t index = frame_count;
     spin_lock(&lock);
     if (dirty_count > 0) {
         for (index = scrub_cursor; index < frame_count && frames[index].owner != MULLION_OWNER_DIRTY;
-             index++) {
-        }
+             index++) {}
         ASSERT(index < frame_count);
         set_owner(index, MULLION_OWNER_RESERVED, 0);
         frames[index].owner = FRAME_SCRUBBING;
@@ -133,33 +118,24 @@ static uint64_t scrub_begin(void)
     return index;
 }
 
-bool frames_scrub_step(void)
-{
-    if (__atomic_load_n(&dirty_count, __ATOMIC_RELAXED) == 0) {
-        return false;
-    }
+bool frames_scrub_step(void) {
+    if (__atomic_load_n(&dirty_count, __ATOMIC_RELAXED) == 0) { return false; }
     uint64_t index = scrub_begin();
-    if (index == frame_count) {
-        return false;
-    }
+    if (index == frame_count) { return false; }
     window_scrub(hpa(index * FRAME_BYTES));
     spin_lock(&lock);
     frames[index].owner = MULLION_OWNER_FREE;
     bool tell = dirty_count == 0 || ++scrubbed_count % SCRUB_EVENT_FRAMES == 0;
     spin_unlock(&lock);
-    if (tell) {
-        event_post(MULLION_EVENT_SCRUBBED);
-    }
+    if (tell) { event_post(MULLION_EVENT_SCRUBBED); }
     return true;
 }
 
-static bool same_owner(struct frame a, struct frame b)
-{
+static bool same_owner(struct frame a, struct frame b) {
     return a.owner == b.owner && a.partition == b.partition;
 }
 
-bool frames_run(uint32_t index, struct frame_run *run)
-{
+bool frames_run(uint32_t index, struct frame_run *run) {
     uint64_t i = 0;
     bool found = false;
     spin_lock(&lock);
@@ -181,8 +157,7 @@ bool frames_run(uint32_t index, struct frame_run *run)
     return found;
 }
 
-bool frames_owned_by(hpa_t address, uint32_t partition)
-{
+bool frames_owned_by(hpa_t address, uint32_t partition) {
     struct frame frame = frame_at(address.v / FRAME_BYTES);
     return frame.owner == MULLION_OWNER_PARTITION && frame.partition == partition;
 }

@@ -45,8 +45,7 @@ union request {
 
 typedef int call_handler(struct vcpu *caller, union request *request);
 
-static int call_platform_info(struct vcpu *caller, union request *request)
-{
+static int call_platform_info(struct vcpu *caller, union request *request) {
     struct mullion_platform_info *info = &request->platform_info;
     (void)caller;
     *info = (struct mullion_platform_info){
@@ -80,13 +79,10 @@ static int call_platform_info(struct vcpu *caller, union request *request)
     return 0;
 }
 
-static int call_cpu_info(struct vcpu *caller, union request *request)
-{
+static int call_cpu_info(struct vcpu *caller, union request *request) {
     struct mullion_cpu_info *info = &request->cpu_info;
     (void)caller;
-    if (info->index >= cpu_count()) {
-        return -MULLION_E_RANGE;
-    }
+    if (info->index >= cpu_count()) { return -MULLION_E_RANGE; }
     const struct cpu *cpu = cpu_at(info->index);
     info->apic_id = cpu->apic_id;
     info->state = !cpu->started          ? MULLION_CPU_NOT_STARTED
@@ -96,14 +92,11 @@ static int call_cpu_info(struct vcpu *caller, union request *request)
     return 0;
 }
 
-static int call_memory_info(struct vcpu *caller, union request *request)
-{
+static int call_memory_info(struct vcpu *caller, union request *request) {
     struct mullion_memory_info *info = &request->memory_info;
     struct frame_run run;
     (void)caller;
-    if (!frames_run(info->index, &run)) {
-        return -MULLION_E_RANGE;
-    }
+    if (!frames_run(info->index, &run)) { return -MULLION_E_RANGE; }
     info->owner = run.owner;
     info->partition = run.partition;
     info->zero = 0;
@@ -112,45 +105,37 @@ static int call_memory_info(struct vcpu *caller, union request *request)
     return 0;
 }
 
-static int call_module_info(struct vcpu *caller, union request *request)
-{
+static int call_module_info(struct vcpu *caller, union request *request) {
     (void)caller;
     return agent_module_info(&request->module_info);
 }
 
-static int call_pci_info(struct vcpu *caller, union request *request)
-{
+static int call_pci_info(struct vcpu *caller, union request *request) {
     (void)caller;
-    if (request->pci_info.index >= pci_host_count()) {
-        return -MULLION_E_RANGE;
-    }
+    if (request->pci_info.index >= pci_host_count()) { return -MULLION_E_RANGE; }
     pci_host_info(&request->pci_info);
     return 0;
 }
 
-static int call_create(struct vcpu *caller, union request *request)
-{
+static int call_create(struct vcpu *caller, union request *request) {
     (void)caller;
     return partition_create(&request->create);
 }
 
 /** A partition that the agent may act upon: not the agent itself. */
-static int find_target(uint32_t id, struct partition **p)
-{
+static int find_target(uint32_t id, struct partition **p) {
     *p = partition_find(id);
     return *p == NULL ? -MULLION_E_NO_PARTITION : id == MULLION_AGENT_ID ? -MULLION_E_PERMISSION : 0;
 }
 
-static int call_add_memory(struct vcpu *caller, union request *request)
-{
+static int call_add_memory(struct vcpu *caller, union request *request) {
     struct partition *p;
     int error = find_target(request->add_memory.id, &p);
     (void)caller;
     return error != 0 ? error : partition_add_memory(&request->add_memory);
 }
 
-static int call_start(struct vcpu *caller, union request *request)
-{
+static int call_start(struct vcpu *caller, union request *request) {
     struct partition *p;
     int error = find_target(request->start.id, &p);
     (void)caller;
@@ -158,24 +143,17 @@ static int call_start(struct vcpu *caller, union request *request)
 }
 
 /** The calls that name just a partition share their checks. */
-static int on_partition(const union request *request, int (*action)(struct partition *))
-{
+static int on_partition(const union request *request, int (*action)(struct partition *)) {
     struct partition *p;
     int error = find_target(request->ref.id, &p);
-    if (error == 0 && request->ref.zero != 0) {
-        error = -MULLION_E_NOT_ZERO;
-    }
+    if (error == 0 && request->ref.zero != 0) { error = -MULLION_E_NOT_ZERO; }
     return error != 0 ? error : action(p);
 }
 
-static int close_window(struct partition *p)
-{
-    return loading_close(p);
-}
+static int close_window(struct partition *p) { return loading_close(p); }
 
 #define PARTITION_CALL(name, action)                                                                         \
-    static int name(struct vcpu *caller, union request *request)                                             \
-    {                                                                                                        \
+    static int name(struct vcpu *caller, union request *request) {                                           \
         (void)caller;                                                                                        \
         return on_partition(request, action);                                                                \
     }
@@ -189,14 +167,11 @@ PARTITION_CALL(call_reset, partition_reset)
 PARTITION_CALL(call_destroy, partition_destroy)
 PARTITION_CALL(call_power_button, partition_power_button)
 
-static int call_info(struct vcpu *caller, union request *request)
-{
+static int call_info(struct vcpu *caller, union request *request) {
     const struct partition *p = partition_find(request->info.id);
     struct mullion_partition_info *info = &request->info;
     (void)caller;
-    if (p == NULL) {
-        return -MULLION_E_NO_PARTITION;
-    }
+    if (p == NULL) { return -MULLION_E_NO_PARTITION; }
     *info = (struct mullion_partition_info){.id = p->id,
                                             .state = p->state,
                                             .reason = p->reason,
@@ -222,8 +197,7 @@ static int call_info(struct vcpu *caller, union request *request)
     return 0;
 }
 
-static int call_counters(struct vcpu *caller, union request *request)
-{
+static int call_counters(struct vcpu *caller, union request *request) {
     struct mullion_partition_counters *counters = &request->counters;
     uint32_t id = counters->id;
     uint32_t index = counters->vcpu;
@@ -240,11 +214,8 @@ static int call_counters(struct vcpu *caller, union request *request)
 
 /* ---- calls with a buffer ---- */
 
-static int check_buffer(const struct mullion_buffer *buffer)
-{
-    if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) {
-        return -MULLION_E_RANGE;
-    }
+static int check_buffer(const struct mullion_buffer *buffer) {
+    if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
     return (buffer->zero | buffer->zero2) != 0 ? -MULLION_E_NOT_ZERO : 0;
 }
 
@@ -252,8 +223,8 @@ static int check_buffer(const struct mullion_buffer *buffer)
 typedef size_t byte_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count);
 
 /** Moves bytes from a source into the caller's buffer, piece by piece. */
-static int fill_buffer(struct vcpu *caller, struct mullion_buffer *buffer, byte_source *source, void *context)
-{
+static int fill_buffer(struct vcpu *caller, struct mullion_buffer *buffer, byte_source *source,
+                       void *context) {
     uint8_t chunk[CHUNK_BYTES];
     uint32_t wanted = buffer->bytes;
     uint64_t offset = buffer->offset;
@@ -267,21 +238,16 @@ static int fill_buffer(struct vcpu *caller, struct mullion_buffer *buffer, byte_
         } else if (offset != asked) {
             break; /* bytes were lost in between: the next call begins after the gap */
         }
-        if (count == 0) {
-            break;
-        }
+        if (count == 0) { break; }
         int error = partition_write(caller->partition, gpa(buffer->gpa + buffer->bytes), chunk, count);
-        if (error != 0) {
-            return error;
-        }
+        if (error != 0) { return error; }
         buffer->bytes += (uint32_t)count;
         offset += count;
     }
     return 0;
 }
 
-static size_t console_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count)
-{
+static size_t console_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
     struct partition *p = context;
     spin_lock(&p->device_lock);
     size_t copied = uart_output(&p->uart, offset, bytes, count);
@@ -289,52 +255,43 @@ static size_t console_source(void *context, uint64_t *offset, uint8_t *bytes, si
     return copied;
 }
 
-static size_t log_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count)
-{
+static size_t log_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
     (void)context;
     return log_read(offset, bytes, count);
 }
 
-static size_t host_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count)
-{
+static size_t host_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
     (void)context;
     (void)offset;
     return console_read(bytes, count);
 }
 
-static int call_console_read(struct vcpu *caller, union request *request)
-{
+static int call_console_read(struct vcpu *caller, union request *request) {
     struct partition *p;
     int error = find_target(request->buffer.id, &p);
     error = error != 0 ? error : check_buffer(&request->buffer);
     return error != 0 ? error : fill_buffer(caller, &request->buffer, console_source, p);
 }
 
-static int call_log_read(struct vcpu *caller, union request *request)
-{
+static int call_log_read(struct vcpu *caller, union request *request) {
     int error = check_buffer(&request->buffer);
     return error != 0 ? error : fill_buffer(caller, &request->buffer, log_source, NULL);
 }
 
-static int call_host_console_read(struct vcpu *caller, union request *request)
-{
+static int call_host_console_read(struct vcpu *caller, union request *request) {
     int error = check_buffer(&request->buffer);
     return error != 0 ? error : fill_buffer(caller, &request->buffer, host_source, NULL);
 }
 
-static size_t console_input(struct partition *p, const uint8_t *bytes, size_t count)
-{
+static size_t console_input(struct partition *p, const uint8_t *bytes, size_t count) {
     spin_lock(&p->device_lock);
     size_t taken = uart_input(&p->uart, bytes, count);
-    if (uart_edge(&p->uart)) {
-        partition_interrupt_pin(p, MACHINE_GSI_UART);
-    }
+    if (uart_edge(&p->uart)) { partition_interrupt_pin(p, MACHINE_GSI_UART); }
     spin_unlock(&p->device_lock);
     return taken;
 }
 
-static int call_console_write(struct vcpu *caller, union request *request)
-{
+static int call_console_write(struct vcpu *caller, union request *request) {
     struct mullion_buffer *buffer = &request->buffer;
     uint8_t chunk[CHUNK_BYTES];
     struct partition *p;
@@ -342,14 +299,11 @@ static int call_console_write(struct vcpu *caller, union request *request)
     error = error != 0 ? error : check_buffer(buffer);
     size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
     error = error != 0 ? error : partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
-    if (error == 0) {
-        buffer->bytes = (uint32_t)console_input(p, chunk, count);
-    }
+    if (error == 0) { buffer->bytes = (uint32_t)console_input(p, chunk, count); }
     return error;
 }
 
-static int call_host_console_write(struct vcpu *caller, union request *request)
-{
+static int call_host_console_write(struct vcpu *caller, union request *request) {
     struct mullion_buffer *buffer = &request->buffer;
     uint8_t chunk[CHUNK_BYTES];
     size_t room = console_room();
@@ -366,19 +320,15 @@ static int call_host_console_write(struct vcpu *caller, union request *request)
 
 /* ---- waiting and ending ---- */
 
-static int call_event_wait(struct vcpu *caller, union request *request)
-{
+static int call_event_wait(struct vcpu *caller, union request *request) {
     caller->waiting = true;
     caller->wait_deadline = request->wait.deadline_tsc;
     return 0;
 }
 
-bool hypercall_event_wait_done(struct vcpu *vcpu)
-{
+bool hypercall_event_wait_done(struct vcpu *vcpu) {
     bool timeout = vcpu->wait_deadline != TSC_NEVER && rdtsc() >= vcpu->wait_deadline;
-    if (!event_pending() && !timeout) {
-        return false;
-    }
+    if (!event_pending() && !timeout) { return false; }
     struct mullion_event_wait wait = {.deadline_tsc = vcpu->wait_deadline};
     event_collect(&wait);
     wait.events |= (wait.events | wait.state_mask | wait.console_mask) == 0 ? MULLION_EVENT_TIMEOUT : 0;
@@ -388,29 +338,22 @@ bool hypercall_event_wait_done(struct vcpu *vcpu)
     return true;
 }
 
-static int call_host_reset(struct vcpu *caller, union request *request)
-{
+static int call_host_reset(struct vcpu *caller, union request *request) {
     (void)caller;
-    if (request->reset.zero != 0) {
-        return -MULLION_E_NOT_ZERO;
-    }
+    if (request->reset.zero != 0) { return -MULLION_E_NOT_ZERO; }
     log_line("the agent resets the machine");
     reset_machine(&platform.acpi);
 }
 
-static int call_host_power_off(struct vcpu *caller, union request *request)
-{
+static int call_host_power_off(struct vcpu *caller, union request *request) {
     const struct mullion_host_power_off *off = &request->power_off;
     (void)caller;
-    if (off->slp_typa > 7 || off->slp_typb > 7) {
-        return -MULLION_E_RANGE;
-    }
+    if (off->slp_typa > 7 || off->slp_typb > 7) { return -MULLION_E_RANGE; }
     log_line("the agent switches the machine off");
     return reset_power_off(&platform.acpi, off->slp_typa, off->slp_typb);
 }
 
-static int call_agent_exit(struct vcpu *caller, union request *request)
-{
+static int call_agent_exit(struct vcpu *caller, union request *request) {
     request->agent_exit.text[MULLION_TEXT_BYTES - 1] = 0;
     log_line("agent ended itself (code %u): %s", request->agent_exit.code, request->agent_exit.text);
     partition_end(caller, MULLION_REASON_AGENT_EXIT, request->agent_exit.code);
@@ -450,36 +393,25 @@ static const struct {
     [MULLION_CALL_AGENT_EXIT] = {call_agent_exit, sizeof(struct mullion_agent_exit)},
 };
 
-static int check_caller(const struct vcpu *vcpu)
-{
+static int check_caller(const struct vcpu *vcpu) {
     struct hvm_code code = hvm->code(vcpu);
-    if (vcpu->partition->id != MULLION_AGENT_ID || code.cpl != 0) {
-        return -MULLION_E_PERMISSION;
-    }
+    if (vcpu->partition->id != MULLION_AGENT_ID || code.cpl != 0) { return -MULLION_E_PERMISSION; }
     return code.long_mode ? 0 : -MULLION_E_CALLER_MODE;
 }
 
-static int dispatch(struct vcpu *vcpu, uint64_t number, gpa_t at)
-{
+static int dispatch(struct vcpu *vcpu, uint64_t number, gpa_t at) {
     union request request;
-    if (number >= MULLION_CALL_COUNT) {
-        return -MULLION_E_UNKNOWN_CALL;
-    }
-    if (at.v % 4 != 0) {
-        return -MULLION_E_BAD_ADDRESS;
-    }
+    if (number >= MULLION_CALL_COUNT) { return -MULLION_E_UNKNOWN_CALL; }
+    if (at.v % 4 != 0) { return -MULLION_E_BAD_ADDRESS; }
     int error = partition_read(vcpu->partition, at, &request, calls[number].bytes);
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) { return error; }
     vcpu->wait_request = at;
     error = calls[number].handler(vcpu, &request);
     int copied = partition_write(vcpu->partition, at, &request, calls[number].bytes);
     return error != 0 ? error : copied;
 }
 
-void hypercall_handle(struct vcpu *vcpu)
-{
+void hypercall_handle(struct vcpu *vcpu) {
     int error = check_caller(vcpu);
     if (error != 0) {
         vcpu->counters.refused_hypercalls++;

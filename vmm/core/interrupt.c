@@ -27,16 +27,11 @@ enum icr_mode {
 enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_ALL_BUT_SELF };
 
 /** Delivers one command to one vCPU; false if that kind of interrupt is not delivered. */
-static bool deliver(struct vcpu *to, uint64_t icr)
-{
+static bool deliver(struct vcpu *to, uint64_t icr) {
     switch ((enum icr_mode)ICR_MODE(icr)) {
     case MODE_FIXED:
-    case MODE_LOWEST:
-        vcpu_interrupt(to, ICR_VECTOR(icr));
-        return true;
-    case MODE_NMI:
-        vcpu_request(to, VCPU_REQUEST_NMI);
-        return true;
+    case MODE_LOWEST: vcpu_interrupt(to, ICR_VECTOR(icr)); return true;
+    case MODE_NMI: vcpu_request(to, VCPU_REQUEST_NMI); return true;
     case MODE_INIT:
         if (ICR_ASSERT(icr) || !ICR_LEVEL(icr)) { /* a level de-assert does nothing */
             vcpu_request(to, VCPU_REQUEST_INIT);
@@ -48,42 +43,33 @@ static bool deliver(struct vcpu *to, uint64_t icr)
         return true;
     case MODE_SMI:
     case MODE_RESERVED:
-    case MODE_EXTINT:
-        return false;
+    case MODE_EXTINT: return false;
     }
     return false;
 }
 
-static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t icr)
-{
+static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t icr) {
     switch ((enum icr_shorthand)ICR_SHORTHAND(icr)) {
     case TO_DESTINATION:
         return x2apic_destination_matches(to->apic.id, ICR_DESTINATION(icr), ICR_LOGICAL(icr));
-    case TO_SELF:
-        return to == from;
-    case TO_ALL:
-        return true;
-    case TO_ALL_BUT_SELF:
-        return to != from;
+    case TO_SELF: return to == from;
+    case TO_ALL: return true;
+    case TO_ALL_BUT_SELF: return to != from;
     }
     return false;
 }
 
-void interrupt_send_ipi(struct vcpu *from, uint64_t icr)
-{
+void interrupt_send_ipi(struct vcpu *from, uint64_t icr) {
     const struct partition *p = from->partition;
     bool delivered = false;
     bool lowest = ICR_MODE(icr) == MODE_LOWEST;
     for (uint32_t i = 0; i < p->vcpu_count && !(lowest && delivered); i++) {
-        if (addressed(from, p->vcpus[i], icr)) {
-            delivered |= deliver(p->vcpus[i], icr);
-        }
+        if (addressed(from, p->vcpus[i], icr)) { delivered |= deliver(p->vcpus[i], icr); }
     }
     from->counters.refused_ipis += !delivered;
 }
 
-void interrupt_deliver_message(const struct partition *p, const struct ioapic_message *message)
-{
+void interrupt_deliver_message(const struct partition *p, const struct ioapic_message *message) {
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         if (x2apic_destination_matches(p->vcpus[i]->apic.id, message->destination, message->logical)) {
             vcpu_interrupt(p->vcpus[i], message->vector);
@@ -91,10 +77,7 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
     }
 }
 
-void partition_interrupt_pin(struct partition *p, unsigned pin)
-{
+void partition_interrupt_pin(struct partition *p, unsigned pin) {
     struct ioapic_message message;
-    if (ioapic_edge(&p->ioapic, pin, &message)) {
-        interrupt_deliver_message(p, &message);
-    }
+    if (ioapic_edge(&p->ioapic, pin, &message)) { interrupt_deliver_message(p, &message); }
 }

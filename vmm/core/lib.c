@@ -1,45 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/lib.h"
 
-void *memcpy(void *to, const void *from, size_t count)
-{
+void *memcpy(void *to, const void *from, size_t count) {
     void *start = to;
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
     return start;
 }
 
-void *memmove(void *to, const void *from, size_t count)
-{
-    if ((uintptr_t)to - (uintptr_t)from >= count) {
-        return memcpy(to, from, count);
-    }
+void *memmove(void *to, const void *from, size_t count) {
+    if ((uintptr_t)to - (uintptr_t)from >= count) { return memcpy(to, from, count); }
     for (size_t i = count; i-- > 0;) {
         ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
     }
     return to;
 }
 
-void *memset(void *to, int value, size_t count)
-{
+void *memset(void *to, int value, size_t count) {
     void *start = to;
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
     return start;
 }
 
-int memcmp(const void *a, const void *b, size_t count)
-{
+int memcmp(const void *a, const void *b, size_t count) {
     const uint8_t *x = a;
     const uint8_t *y = b;
     for (size_t i = 0; i < count; i++) {
-        if (x[i] != y[i]) {
-            return x[i] < y[i] ? -1 : 1;
-        }
+        if (x[i] != y[i]) { return x[i] < y[i] ? -1 : 1; }
     }
     return 0;
 }
 
-size_t strlen(const char *text)
-{
+size_t strlen(const char *text) {
     size_t count = 0;
     while (text[count] != 0) {
         count++;
@@ -47,14 +38,12 @@ size_t strlen(const char *text)
     return count;
 }
 
-bool text_equal(const char *a, const char *b)
-{
+bool text_equal(const char *a, const char *b) {
     size_t count = strlen(a) + 1;
     return count == strlen(b) + 1 && memcmp(a, b, count) == 0;
 }
 
-void text_copy(char *to, const char *from, size_t bytes)
-{
+void text_copy(char *to, const char *from, size_t bytes) {
     size_t i = 0;
     for (; i + 1 < bytes && from[i] != 0; i++) {
         to[i] = from[i];
@@ -68,15 +57,11 @@ struct output {
     size_t used;
 };
 
-static void put(struct output *out, char c)
-{
-    if (out->used + 1 < out->bytes) {
-        out->to[out->used++] = c;
-    }
+static void put(struct output *out, char c) {
+    if (out->used + 1 < out->bytes) { out->to[out->used++] = c; }
 }
 
-static void put_number(struct output *out, uint64_t value, unsigned base, unsigned width, char pad)
-{
+static void put_number(struct output *out, uint64_t value, unsigned base, unsigned width, char pad) {
     char digits[20];
     unsigned count = 0;
     do {
@@ -91,23 +76,18 @@ static void put_number(struct output *out, uint64_t value, unsigned base, unsign
     }
 }
 
-static void put_text(struct output *out, const char *text)
-{
+static void put_text(struct output *out, const char *text) {
     while (*text != 0) {
         put(out, *text++);
     }
 }
 
-static void put_signed(struct output *out, int64_t value, unsigned width, char pad)
-{
-    if (value < 0) {
-        put(out, '-');
-    }
+static void put_signed(struct output *out, int64_t value, unsigned width, char pad) {
+    if (value < 0) { put(out, '-'); }
     put_number(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, width, pad);
 }
 
-size_t text_format(char *to, size_t bytes, const char *format, va_list arguments)
-{
+size_t text_format(char *to, size_t bytes, const char *format, va_list arguments) {
     struct output out = {to, bytes, 0};
     for (const char *f = format; *f != 0; f++) {
         if (*f != '%') {
@@ -122,12 +102,8 @@ size_t text_format(char *to, size_t bytes, const char *format, va_list arguments
         bool wide = *f == 'l';
         f += wide;
         switch (*f) {
-        case 's':
-            put_text(&out, va_arg(arguments, const char *));
-            break;
-        case 'c':
-            put(&out, (char)va_arg(arguments, int));
-            break;
+        case 's': put_text(&out, va_arg(arguments, const char *)); break;
+        case 'c': put(&out, (char)va_arg(arguments, int)); break;
         case 'd':
             put_signed(&out, wide ? va_arg(arguments, int64_t) : va_arg(arguments, int), width, pad);
             break;
@@ -136,17 +112,14 @@ size_t text_format(char *to, size_t bytes, const char *format, va_list arguments
             put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
                        *f == 'u' ? 10 : 16, width, pad);
             break;
-        default:
-            put(&out, *f);
-            break;
+        default: put(&out, *f); break;
         }
     }
     to[out.used] = 0;
     return out.used;
 }
 
-uint32_t crc32(uint32_t crc, const void *data, size_t count)
-{
+uint32_t crc32(uint32_t crc, const void *data, size_t count) {
     const uint8_t *bytes = data;
     crc = ~crc;
     for (size_t i = 0; i < count; i++) {
@@ -158,8 +131,7 @@ uint32_t crc32(uint32_t crc, const void *data, size_t count)
     return ~crc;
 }
 
-uint64_t mul_div(uint64_t a, uint64_t b, uint64_t divisor)
-{
+uint64_t mul_div(uint64_t a, uint64_t b, uint64_t divisor) {
     uint64_t low, high;
     __asm__("mulq %3" : "=a"(low), "=d"(high) : "a"(a), "rm"(b) : "cc");
     __asm__("divq %2" : "+a"(low), "+d"(high) : "rm"(divisor) : "cc");

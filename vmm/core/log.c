@@ -11,8 +11,7 @@ static char ring[LOG_BYTES];
 static uint64_t ring_next;
 static struct spinlock ring_lock;
 
-static void append(const char *text, size_t count)
-{
+static void append(const char *text, size_t count) {
     spin_lock(&ring_lock);
     for (size_t i = 0; i < count; i++) {
         ring[ring_next++ % LOG_BYTES] = text[i];
@@ -21,8 +20,7 @@ static void append(const char *text, size_t count)
     console_write(text, count);
 }
 
-static void format_line(char *line, size_t bytes, const char *prefix, const char *format, va_list arguments)
-{
+static void format_line(char *line, size_t bytes, const char *prefix, const char *format, va_list arguments) {
     text_copy(line, prefix, bytes);
     size_t used = strlen(line);
     used += text_format(line + used, bytes - used - 1, format, arguments);
@@ -30,8 +28,7 @@ static void format_line(char *line, size_t bytes, const char *prefix, const char
     append(line, used + 1);
 }
 
-void log_line(const char *format, ...)
-{
+void log_line(const char *format, ...) {
     char line[200];
     va_list arguments;
     va_start(arguments, format);
@@ -40,8 +37,7 @@ void log_line(const char *format, ...)
     event_post(MULLION_EVENT_LOG);
 }
 
-void log_fatal(const char *format, ...)
-{
+void log_fatal(const char *format, ...) {
     char line[400];
     va_list arguments;
     interrupts_disable();
@@ -56,14 +52,11 @@ void log_fatal(const char *format, ...)
     }
 }
 
-size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count)
-{
+size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count) {
     size_t copied = 0;
     spin_lock(&ring_lock);
     uint64_t first = ring_next > LOG_BYTES ? ring_next - LOG_BYTES : 0;
-    if (*offset < first || *offset > ring_next) {
-        *offset = first;
-    }
+    if (*offset < first || *offset > ring_next) { *offset = first; }
     while (copied < count && *offset + copied < ring_next) {
         bytes[copied] = (uint8_t)ring[(*offset + copied) % LOG_BYTES];
         copied++;

@@ -24,33 +24,25 @@ struct platform platform;
 void vmm_main(uint64_t multiboot2_info);
 __attribute__((noreturn)) void stack_switch(void *top, void (*function)(void));
 
-static void start_screen(bool mapped_low)
-{
+static void start_screen(bool mapped_low) {
     const struct screen_mode *mode = &platform.boot.screen;
     bool low = mode->address + screen_bytes(mode) <= BOOT_MAP_END;
-    if (low == mapped_low) {
-        screen_init(mode);
-    }
+    if (low == mapped_low) { screen_init(mode); }
 }
 
-static void map_screen(void)
-{
+static void map_screen(void) {
     const struct screen_mode *mode = &platform.boot.screen;
-    if (mode->kind != SCREEN_NONE) {
-        paging_map(mode->address, screen_bytes(mode), PAGING_WRITE_COMBINING);
-    }
+    if (mode->kind != SCREEN_NONE) { paging_map(mode->address, screen_bytes(mode), PAGING_WRITE_COMBINING); }
 }
 
-static void read_cpu_limits(void)
-{
+static void read_cpu_limits(void) {
     platform.phys_bits = cpuid(0x80000008, 0).eax & 0xff;
     platform.window_gpa = BIT(platform.phys_bits - 1);
     platform.gigabyte_pages = (cpuid(0x80000001, 0).edx >> 26 & 1) != 0;
 }
 
 /** Second half of boot, on a stack with a guard page. */
-static void boot_on_own_stack(void)
-{
+static void boot_on_own_stack(void) {
     hvm->init();
     hvm->cpu_enable(cpu_at(0));
     cpu_at(0)->started = true;
@@ -62,8 +54,7 @@ static void boot_on_own_stack(void)
     run_cpu();
 }
 
-void vmm_main(uint64_t multiboot2_info)
-{
+void vmm_main(uint64_t multiboot2_info) {
     tsc_note_boot();
     cpu_early_init();
     console_init();

@@ -17,8 +17,7 @@
 #define TRAMPOLINE_LAST    0x90000ull
 
 /** The end of the highest RAM that the frame table must describe. */
-static uint64_t ram_end(void)
-{
+static uint64_t ram_end(void) {
     uint64_t end = 0;
     for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
         const struct boot_ram *ram = &platform.boot.ram[i];
@@ -29,20 +28,16 @@ static uint64_t ram_end(void)
 }
 
 /** If [at, at + bytes) meets a module, the module's start; else `at`. */
-static uint64_t below_modules(uint64_t at, uint64_t bytes)
-{
+static uint64_t below_modules(uint64_t at, uint64_t bytes) {
     for (uint32_t i = 0; i < platform.boot.module_count; i++) {
         const struct boot_module *module = &platform.boot.modules[i];
-        if (module->start < at + bytes && at < module->start + module->bytes) {
-            return module->start;
-        }
+        if (module->start < at + bytes && at < module->start + module->bytes) { return module->start; }
     }
     return at;
 }
 
 /** The highest place below 4 GiB for `bytes` of frames that no module touches; 0 if there is none. */
-static uint64_t find_place(uint64_t bytes)
-{
+static uint64_t find_place(uint64_t bytes) {
     uint64_t best = 0;
     for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
         const struct boot_ram *ram = &platform.boot.ram[i];
@@ -62,8 +57,7 @@ static uint64_t find_place(uint64_t bytes)
     return best;
 }
 
-static void find_trampoline_page(void)
-{
+static void find_trampoline_page(void) {
     for (uint64_t page = TRAMPOLINE_FIRST; page < TRAMPOLINE_LAST; page += PAGE_BYTES) {
         for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
             const struct boot_ram *ram = &platform.boot.ram[i];
@@ -80,16 +74,14 @@ static void find_trampoline_page(void)
 }
 
 /** What the loader left behind a module in its last page belongs to nobody: the agent shall not see it. */
-static void clear_module_tails(void)
-{
+static void clear_module_tails(void) {
     for (uint32_t i = 0; i < platform.boot.module_count; i++) {
         uint64_t end = platform.boot.modules[i].start + platform.boot.modules[i].bytes;
         memset((void *)end, 0, align_up(end, PAGE_BYTES) - end); // NOLINT(performance-no-int-to-ptr)
     }
 }
 
-void memory_init(void)
-{
+void memory_init(void) {
     uint64_t end = ram_end();
     uint64_t table_bytes = align_up(end / FRAME_BYTES * sizeof(struct frame), PAGE_BYTES);
     uint64_t pool = POOL_BYTES + cpu_count() * POOL_BYTES_PER_CPU;

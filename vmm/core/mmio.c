@@ -13,14 +13,12 @@ struct mmio_row {
     void (*write)(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value);
 };
 
-static uint64_t read_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes)
-{
+static uint64_t read_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
     (void)bytes;
     return ioapic_read(&vcpu->partition->ioapic, offset);
 }
 
-static void write_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value)
-{
+static void write_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
     struct partition *p = vcpu->partition;
     struct ioapic_message message;
     if (bytes == 4 && ioapic_write(&p->ioapic, offset, (uint32_t)value, &message)) {
@@ -28,13 +26,11 @@ static void write_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uin
     }
 }
 
-static uint64_t read_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes)
-{
+static uint64_t read_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
     return pci_ecam_read(&vcpu->partition->pci, offset, bytes);
 }
 
-static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value)
-{
+static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
     pci_ecam_write(&vcpu->partition->pci, offset, bytes, value);
 }
 
@@ -43,30 +39,22 @@ static const struct mmio_row rows[] = {
     {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
 };
 
-static const struct mmio_row *row_of(uint64_t address)
-{
+static const struct mmio_row *row_of(uint64_t address) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        if (address >= rows[i].base && address - rows[i].base < rows[i].bytes) {
-            return &rows[i];
-        }
+        if (address >= rows[i].base && address - rows[i].base < rows[i].bytes) { return &rows[i]; }
     }
     return NULL;
 }
 
-static uint64_t bytes_mask(unsigned bytes)
-{
-    return bytes >= 8 ? UINT64_MAX : BIT(8 * bytes) - 1;
-}
+static uint64_t bytes_mask(unsigned bytes) { return bytes >= 8 ? UINT64_MAX : BIT(8 * bytes) - 1; }
 
-static uint64_t source_value(const struct vcpu *vcpu, const struct insn *insn)
-{
+static uint64_t source_value(const struct vcpu *vcpu, const struct insn *insn) {
     uint64_t value = insn->gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn->gpr];
     value = insn->high_byte ? value >> 8 : value;
     return (insn->has_immediate ? insn->immediate : value) & bytes_mask(insn->access_bytes);
 }
 
-static void load_register(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
-{
+static void load_register(struct vcpu *vcpu, const struct insn *insn, uint64_t value) {
     uint64_t sign = BIT(8 * insn->access_bytes - 1);
     uint64_t old = insn->gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn->gpr];
     value &= bytes_mask(insn->access_bytes);
@@ -85,8 +73,7 @@ static void load_register(struct vcpu *vcpu, const struct insn *insn, uint64_t v
     }
 }
 
-static void emulate(struct vcpu *vcpu, const struct mmio_row *row, const struct insn *insn)
-{
+static void emulate(struct vcpu *vcpu, const struct mmio_row *row, const struct insn *insn) {
     uint64_t offset = vcpu->exit.gpa - row->base;
     spin_lock(&vcpu->partition->device_lock);
     if (insn->kind == INSN_MOV_STORE) {
@@ -98,8 +85,7 @@ static void emulate(struct vcpu *vcpu, const struct mmio_row *row, const struct 
     hvm->skip(vcpu, insn->length);
 }
 
-void exit_mmio(struct vcpu *vcpu)
-{
+void exit_mmio(struct vcpu *vcpu) {
     const struct mmio_row *row = row_of(vcpu->exit.gpa);
     if (row == NULL || vcpu->exit.is_fetch) {
         partition_end(vcpu, MULLION_REASON_MMIO_UNMAPPED, vcpu->exit.gpa);

@@ -19,49 +19,35 @@
 
 static struct partition *partitions[MULLION_MAX_PARTITIONS];
 
-struct partition *partition_find(uint32_t id)
-{
+struct partition *partition_find(uint32_t id) {
     return id < MULLION_MAX_PARTITIONS ? partitions[id] : NULL;
 }
 
-static bool name_is_valid(const char *name)
-{
+static bool name_is_valid(const char *name) {
     size_t i = 0;
     for (; i < MULLION_NAME_BYTES && name[i] != 0; i++) {
         bool letter = name[i] >= 'a' && name[i] <= 'z';
         bool digit = name[i] >= '0' && name[i] <= '9';
-        if (!letter && !digit && name[i] != '-') {
-            return false;
-        }
+        if (!letter && !digit && name[i] != '-') { return false; }
     }
     return i > 0 && i < MULLION_NAME_BYTES;
 }
 
-static bool name_is_used(const char *name)
-{
+static bool name_is_used(const char *name) {
     for (uint32_t id = 0; id < MULLION_MAX_PARTITIONS; id++) {
-        if (partitions[id] != NULL && text_equal(partitions[id]->name, name)) {
-            return true;
-        }
+        if (partitions[id] != NULL && text_equal(partitions[id]->name, name)) { return true; }
     }
     return false;
 }
 
-static int check_cpu(const struct mullion_partition_create *request, uint32_t position, uint32_t *owner)
-{
+static int check_cpu(const struct mullion_partition_create *request, uint32_t position, uint32_t *owner) {
     uint32_t index = request->cpus[position];
-    if (index >= cpu_count()) {
-        return -MULLION_E_CPU_UNKNOWN;
-    }
+    if (index >= cpu_count()) { return -MULLION_E_CPU_UNKNOWN; }
     for (uint32_t i = 0; i < position; i++) {
-        if (request->cpus[i] == index) {
-            return -MULLION_E_CPU_TWICE;
-        }
+        if (request->cpus[i] == index) { return -MULLION_E_CPU_TWICE; }
     }
     const struct cpu *cpu = cpu_at(index);
-    if (!cpu->started) {
-        return -MULLION_E_CPU_NOT_STARTED;
-    }
+    if (!cpu->started) { return -MULLION_E_CPU_NOT_STARTED; }
     if (cpu->owner != NULL) {
         *owner = cpu->owner->partition->id;
         return -MULLION_E_CPU_BUSY;
@@ -69,14 +55,9 @@ static int check_cpu(const struct mullion_partition_create *request, uint32_t po
     return 0;
 }
 
-static int check_create(struct mullion_partition_create *request)
-{
-    if (!name_is_valid(request->name) || name_is_used(request->name)) {
-        return -MULLION_E_NAME;
-    }
-    if (request->vcpu_count == 0 || request->vcpu_count > MULLION_MAX_VCPUS) {
-        return -MULLION_E_RANGE;
-    }
+static int check_create(struct mullion_partition_create *request) {
+    if (!name_is_valid(request->name) || name_is_used(request->name)) { return -MULLION_E_NAME; }
+    if (request->vcpu_count == 0 || request->vcpu_count > MULLION_MAX_VCPUS) { return -MULLION_E_RANGE; }
     int error = 0;
     for (uint32_t i = 0; i < request->vcpu_count && error == 0; i++) {
         error = check_cpu(request, i, &request->failed_owner);
@@ -88,19 +69,15 @@ static int check_create(struct mullion_partition_create *request)
     return error;
 }
 
-static void vcpu_free(struct vcpu *vcpu)
-{
+static void vcpu_free(struct vcpu *vcpu) {
     vcpu->cpu->owner = NULL;
     hvm->vcpu_destroy(vcpu);
     pool_free(vcpu, VCPU_PAGES);
 }
 
-static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu)
-{
+static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu) {
     struct vcpu *vcpu = pool_alloc(VCPU_PAGES);
-    if (vcpu == NULL) {
-        return -MULLION_E_POOL;
-    }
+    if (vcpu == NULL) { return -MULLION_E_POOL; }
     vcpu->partition = p;
     vcpu->index = index;
     vcpu->cpu = cpu;
@@ -117,8 +94,7 @@ static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu)
 }
 
 /** Gives back everything that a partition holds. Its vCPUs run nowhere. */
-static void partition_free(struct partition *p)
-{
+static void partition_free(struct partition *p) {
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         vcpu_free(p->vcpus[i]);
     }
@@ -130,20 +106,16 @@ static void partition_free(struct partition *p)
     pool_free(p, PARTITION_PAGES);
 }
 
-static void reset_devices(struct partition *p)
-{
+static void reset_devices(struct partition *p) {
     ioapic_reset(&p->ioapic);
     pci_bus_reset(&p->pci);
     power_reset(&p->power);
     uart_reset(&p->uart);
 }
 
-static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, uint32_t vcpu_count)
-{
+static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, uint32_t vcpu_count) {
     struct partition *p = pool_alloc(PARTITION_PAGES);
-    if (p == NULL) {
-        return -MULLION_E_POOL;
-    }
+    if (p == NULL) { return -MULLION_E_POOL; }
     p->id = id;
     text_copy(p->name, name, sizeof p->name);
     p->state = MULLION_STATE_DEFINED;
@@ -153,31 +125,23 @@ static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, u
     for (uint32_t i = 0; i < vcpu_count && error == 0; i++) {
         error = vcpu_make(p, i, cpu_at(cpus[i]));
     }
-    if (error != 0) {
-        partition_free(p);
-    }
+    if (error != 0) { partition_free(p); }
     return error;
 }
 
-int partition_create(struct mullion_partition_create *request)
-{
+int partition_create(struct mullion_partition_create *request) {
     int error = check_create(request);
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) { return error; }
     uint32_t id = 0;
     while (id < MULLION_MAX_PARTITIONS && partitions[id] != NULL) {
         id++;
     }
-    if (id == MULLION_MAX_PARTITIONS) {
-        return -MULLION_E_PARTITION_LIMIT;
-    }
+    if (id == MULLION_MAX_PARTITIONS) { return -MULLION_E_PARTITION_LIMIT; }
     request->id = id;
     return partition_make(id, request->name, request->cpus, request->vcpu_count);
 }
 
-struct partition *partition_create_agent(void)
-{
+struct partition *partition_create_agent(void) {
     static const uint32_t boot_cpu[] = {0};
     if (partition_make(MULLION_AGENT_ID, "agent", boot_cpu, 1) != 0) {
         log_fatal("no memory for the agent's partition; the pool is exhausted; report this line");
@@ -187,37 +151,26 @@ struct partition *partition_create_agent(void)
 
 /* ---- attaching vCPUs to their CPUs and parking them ---- */
 
-static void vcpu_attach(struct vcpu *vcpu)
-{
+static void vcpu_attach(struct vcpu *vcpu) {
     __atomic_store_n(&vcpu->cpu->vcpu, vcpu, __ATOMIC_SEQ_CST);
-    if (vcpu->cpu != this_cpu()) {
-        smp_kick(vcpu->cpu);
-    }
+    if (vcpu->cpu != this_cpu()) { smp_kick(vcpu->cpu); }
 }
 
-static bool wait_for(bool (*done)(const struct vcpu *), const struct vcpu *vcpu)
-{
+static bool wait_for(bool (*done)(const struct vcpu *), const struct vcpu *vcpu) {
     for (uint64_t end = rdtsc() + tsc_from_us(PARK_LIMIT_US); !done(vcpu);) {
-        if (rdtsc() > end) {
-            return false;
-        }
+        if (rdtsc() > end) { return false; }
         cpu_pause();
     }
     return true;
 }
 
-static bool is_parked(const struct vcpu *vcpu)
-{
-    return __atomic_load_n(&vcpu->parked, __ATOMIC_SEQ_CST);
-}
+static bool is_parked(const struct vcpu *vcpu) { return __atomic_load_n(&vcpu->parked, __ATOMIC_SEQ_CST); }
 
-static bool is_detached(const struct vcpu *vcpu)
-{
+static bool is_detached(const struct vcpu *vcpu) {
     return __atomic_load_n(&vcpu->cpu->current, __ATOMIC_SEQ_CST) != vcpu;
 }
 
-static int park_all(struct partition *p)
-{
+static int park_all(struct partition *p) {
     int error = 0;
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK);
@@ -233,8 +186,7 @@ static int park_all(struct partition *p)
 
 /** Parks all vCPUs and frees their CPUs for scrubbing. On error the partition is marked stuck and stays
  * attached. */
-static int detach_all(struct partition *p)
-{
+static int detach_all(struct partition *p) {
     int error = park_all(p);
     for (uint32_t i = 0; i < p->vcpu_count && error == 0; i++) {
         struct cpu *cpu = p->vcpus[i]->cpu;
@@ -253,22 +205,16 @@ static int detach_all(struct partition *p)
 
 /** Changes the state if it is now `from`; the guest may be ending at the same moment on another CPU. */
 static bool state_change(struct partition *p, enum mullion_partition_state from,
-                         enum mullion_partition_state to)
-{
+                         enum mullion_partition_state to) {
     spin_lock(&p->state_lock);
     bool matched = p->state == from;
-    if (matched) {
-        p->state = to;
-    }
+    if (matched) { p->state = to; }
     spin_unlock(&p->state_lock);
-    if (matched) {
-        event_post_state(p->id);
-    }
+    if (matched) { event_post_state(p->id); }
     return matched;
 }
 
-static void vcpu_prepare(struct vcpu *vcpu)
-{
+static void vcpu_prepare(struct vcpu *vcpu) {
     memset(vcpu->gpr, 0, sizeof vcpu->gpr);
     vcpu->activity = VCPU_WAIT_SIPI;
     vcpu->halted_for_good = false;
@@ -285,8 +231,7 @@ static void vcpu_prepare(struct vcpu *vcpu)
     __atomic_store_n(&vcpu->parked, false, __ATOMIC_SEQ_CST);
 }
 
-static int check_entry(const struct mullion_partition_start *entry)
-{
+static int check_entry(const struct mullion_partition_start *entry) {
     bool long_mode = entry->mode == MULLION_ENTRY_LONG64;
     bool cr3_fits =
         long_mode ? entry->cr3 % PAGE_BYTES == 0 && entry->cr3 < platform.window_gpa : entry->cr3 == 0;
@@ -296,8 +241,7 @@ static int check_entry(const struct mullion_partition_start *entry)
     return cr3_fits && in_range && canonical ? 0 : -MULLION_E_ENTRY;
 }
 
-int partition_start(struct partition *p, const struct mullion_partition_start *entry)
-{
+int partition_start(struct partition *p, const struct mullion_partition_start *entry) {
     int error = check_entry(entry);
     if (error != 0 || p->state != MULLION_STATE_DEFINED || p->range_count == 0) {
         return error != 0 ? error : -MULLION_E_STATE;
@@ -326,28 +270,21 @@ int partition_start(struct partition *p, const struct mullion_partition_start *e
     return 0;
 }
 
-int partition_stop(struct partition *p)
-{
+int partition_stop(struct partition *p) {
     bool was_active = state_change(p, MULLION_STATE_RUNNING, MULLION_STATE_STOPPED) ||
                       state_change(p, MULLION_STATE_PAUSED, MULLION_STATE_STOPPED);
-    if (!was_active) {
-        return -MULLION_E_STATE;
-    }
+    if (!was_active) { return -MULLION_E_STATE; }
     p->reason = MULLION_REASON_REQUESTED;
     p->reason_detail = 0;
     return detach_all(p);
 }
 
-int partition_pause(struct partition *p)
-{
+int partition_pause(struct partition *p) {
     return state_change(p, MULLION_STATE_RUNNING, MULLION_STATE_PAUSED) ? park_all(p) : -MULLION_E_STATE;
 }
 
-int partition_resume(struct partition *p)
-{
-    if (!state_change(p, MULLION_STATE_PAUSED, MULLION_STATE_RUNNING)) {
-        return -MULLION_E_STATE;
-    }
+int partition_resume(struct partition *p) {
+    if (!state_change(p, MULLION_STATE_PAUSED, MULLION_STATE_RUNNING)) { return -MULLION_E_STATE; }
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         __atomic_store_n(&p->vcpus[i]->parked, false, __ATOMIC_SEQ_CST);
         __atomic_fetch_and(&p->vcpus[i]->requests, ~VCPU_REQUEST_PARK, __ATOMIC_SEQ_CST);
@@ -357,53 +294,38 @@ int partition_resume(struct partition *p)
 }
 
 /** Any state to stopped and detached, without touching the recorded reason of a partition that had ended. */
-static int quiesce(struct partition *p)
-{
-    if (p->state == MULLION_STATE_DEFINED) {
-        return 0;
-    }
+static int quiesce(struct partition *p) {
+    if (p->state == MULLION_STATE_DEFINED) { return 0; }
     int error = partition_stop(p);
     return error == -MULLION_E_STATE ? detach_all(p) : error;
 }
 
-int partition_reset(struct partition *p)
-{
+int partition_reset(struct partition *p) {
     int error = quiesce(p);
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) { return error; }
     reset_devices(p);
     p->state = MULLION_STATE_DEFINED;
     event_post_state(p->id);
     return 0;
 }
 
-int partition_destroy(struct partition *p)
-{
+int partition_destroy(struct partition *p) {
     int error = quiesce(p);
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) { return error; }
     loading_close(p);
     partition_free(p);
     return 0;
 }
 
-int partition_power_button(struct partition *p)
-{
-    if (p->state != MULLION_STATE_RUNNING) {
-        return -MULLION_E_STATE;
-    }
+int partition_power_button(struct partition *p) {
+    if (p->state != MULLION_STATE_RUNNING) { return -MULLION_E_STATE; }
     spin_lock(&p->device_lock);
-    if (power_raise(&p->power, MACHINE_EVENT_POWER_BUTTON)) {
-        partition_interrupt_pin(p, MACHINE_GSI_EVENT);
-    }
+    if (power_raise(&p->power, MACHINE_EVENT_POWER_BUTTON)) { partition_interrupt_pin(p, MACHINE_GSI_EVENT); }
     spin_unlock(&p->device_lock);
     return 0;
 }
 
-void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t detail)
-{
+void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t detail) {
     struct partition *p = vcpu->partition;
     spin_lock(&p->state_lock);
     bool first = p->state == MULLION_STATE_RUNNING || p->state == MULLION_STATE_PAUSED;
@@ -418,31 +340,22 @@ void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t 
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK);
     }
-    if (first) {
-        event_post_state(p->id);
-    }
+    if (first) { event_post_state(p->id); }
 }
 
 /* ---- interrupts and requests ---- */
 
-void vcpu_request(struct vcpu *vcpu, uint64_t bits)
-{
+void vcpu_request(struct vcpu *vcpu, uint64_t bits) {
     __atomic_fetch_or(&vcpu->requests, bits, __ATOMIC_SEQ_CST);
-    if (vcpu->cpu != this_cpu()) {
-        smp_kick(vcpu->cpu);
-    }
+    if (vcpu->cpu != this_cpu()) { smp_kick(vcpu->cpu); }
 }
 
-void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
-{
+void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector) {
     x2apic_raise(&vcpu->apic, vector);
-    if (vcpu->cpu != this_cpu()) {
-        smp_kick(vcpu->cpu);
-    }
+    if (vcpu->cpu != this_cpu()) { smp_kick(vcpu->cpu); }
 }
 
-void vcpu_fault(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
-{
+void vcpu_fault(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error) {
     vcpu->event = (struct vcpu_event){EVENT_EXCEPTION, vector, has_error, error};
     vcpu->counters.exceptions++;
 }

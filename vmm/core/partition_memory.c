@@ -7,32 +7,23 @@
 #include "mullion/machine.h"
 #include "x86/hvm.h"
 
-static bool overlaps(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
-{
+static bool overlaps(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes) {
     return a < b + b_bytes && b < a + a_bytes;
 }
 
-static bool is_ram_place(uint64_t at, uint64_t bytes)
-{
+static bool is_ram_place(uint64_t at, uint64_t bytes) {
     uint64_t end = at + bytes;
     return end > at &&
            (end <= MACHINE_LOW_RAM_END || (at >= MACHINE_HIGH_RAM_BASE && end <= platform.window_gpa));
 }
 
-static int check_guest_range(const struct partition *p, const struct mullion_partition_add_memory *request)
-{
+static int check_guest_range(const struct partition *p, const struct mullion_partition_add_memory *request) {
     if ((request->gpa | request->hpa | request->bytes) % FRAME_BYTES != 0 || request->bytes == 0) {
         return -MULLION_E_MEMORY_ALIGN;
     }
-    if (request->hpa + request->bytes < request->hpa) {
-        return -MULLION_E_MEMORY_NOT_RAM;
-    }
-    if (p->range_count == MULLION_MAX_RANGES) {
-        return -MULLION_E_RANGE_LIMIT;
-    }
-    if (!is_ram_place(request->gpa, request->bytes)) {
-        return -MULLION_E_GPA_OVERLAP;
-    }
+    if (request->hpa + request->bytes < request->hpa) { return -MULLION_E_MEMORY_NOT_RAM; }
+    if (p->range_count == MULLION_MAX_RANGES) { return -MULLION_E_RANGE_LIMIT; }
+    if (!is_ram_place(request->gpa, request->bytes)) { return -MULLION_E_GPA_OVERLAP; }
     for (uint32_t i = 0; i < p->range_count; i++) {
         if (overlaps(request->gpa, request->bytes, p->ranges[i].gpa.v, p->ranges[i].bytes)) {
             return -MULLION_E_GPA_OVERLAP;
@@ -41,21 +32,16 @@ static int check_guest_range(const struct partition *p, const struct mullion_par
     return 0;
 }
 
-int partition_add_memory(struct mullion_partition_add_memory *request)
-{
+int partition_add_memory(struct mullion_partition_add_memory *request) {
     struct partition *p = partition_find(request->id);
-    if (p->state != MULLION_STATE_DEFINED || p->start_count != 0) {
-        return -MULLION_E_STATE;
-    }
+    if (p->state != MULLION_STATE_DEFINED || p->start_count != 0) { return -MULLION_E_STATE; }
     hpa_t failed = hpa(0);
     int error = check_guest_range(p, request);
     if (error == 0) {
         error = frames_claim(hpa(request->hpa), request->bytes, p->id, &failed, &request->failed_owner);
         request->failed_hpa = error != 0 ? failed.v : 0;
     }
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) { return error; }
     error = npt_map(&p->npt, gpa(request->gpa), hpa(request->hpa), request->bytes, true);
     if (error != 0) {
         frames_release(hpa(request->hpa), request->bytes);
@@ -65,8 +51,7 @@ int partition_add_memory(struct mullion_partition_add_memory *request)
     return 0;
 }
 
-bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, uint64_t *left)
-{
+bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, uint64_t *left) {
     for (uint32_t i = 0; i < p->range_count; i++) {
         const struct memory_range *range = &p->ranges[i];
         if (address.v >= range->gpa.v && address.v - range->gpa.v < range->bytes) {
@@ -80,50 +65,38 @@ bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, ui
 }
 
 /** Bytes from `at` that lie in one frame of RAM, at most `wanted`; 0 if there is no RAM. */
-static size_t piece(const struct partition *p, gpa_t at, size_t wanted, hpa_t *host)
-{
+static size_t piece(const struct partition *p, gpa_t at, size_t wanted, hpa_t *host) {
     uint64_t left;
-    if (!partition_translate(p, at, host, &left)) {
-        return 0;
-    }
+    if (!partition_translate(p, at, host, &left)) { return 0; }
     uint64_t in_frame = FRAME_BYTES - host->v % FRAME_BYTES;
     uint64_t bytes = left < in_frame ? left : in_frame;
     return wanted < bytes ? wanted : (size_t)bytes;
 }
 
-static bool all_ram(const struct partition *p, gpa_t at, size_t bytes)
-{
+static bool all_ram(const struct partition *p, gpa_t at, size_t bytes) {
     hpa_t host;
     for (size_t done = 0; done < bytes;) {
         size_t step = piece(p, gpa(at.v + done), bytes - done, &host);
-        if (step == 0) {
-            return false;
-        }
+        if (step == 0) { return false; }
         done += step;
     }
     return true;
 }
 
-int partition_read(const struct partition *p, gpa_t from, void *to, size_t bytes)
-{
+int partition_read(const struct partition *p, gpa_t from, void *to, size_t bytes) {
     hpa_t host;
     for (size_t done = 0; done < bytes;) {
         size_t step = piece(p, gpa(from.v + done), bytes - done, &host);
-        if (step == 0) {
-            return -MULLION_E_BAD_ADDRESS;
-        }
+        if (step == 0) { return -MULLION_E_BAD_ADDRESS; }
         window_read(host, (uint8_t *)to + done, step);
         done += step;
     }
     return 0;
 }
 
-int partition_write(const struct partition *p, gpa_t to, const void *from, size_t bytes)
-{
+int partition_write(const struct partition *p, gpa_t to, const void *from, size_t bytes) {
     hpa_t host = hpa(0);
-    if (!all_ram(p, to, bytes)) {
-        return -MULLION_E_BAD_ADDRESS;
-    }
+    if (!all_ram(p, to, bytes)) { return -MULLION_E_BAD_ADDRESS; }
     for (size_t done = 0; done < bytes;) {
         size_t step = piece(p, gpa(to.v + done), bytes - done, &host);
         window_write(host, (const uint8_t *)from + done, step);

@@ -10,8 +10,7 @@ static uint64_t page_count, free_count;
 static uint8_t *used; /* one byte per page */
 static struct spinlock lock;
 
-void pool_init(void *start, uint64_t bytes)
-{
+void pool_init(void *start, uint64_t bytes) {
     base = start;
     page_count = bytes / PAGE_BYTES;
     used = base;
@@ -21,8 +20,7 @@ void pool_init(void *start, uint64_t bytes)
     free_count = page_count - own;
 }
 
-static uint64_t run_length(uint64_t first, uint64_t wanted)
-{
+static uint64_t run_length(uint64_t first, uint64_t wanted) {
     uint64_t length = 0;
     while (length < wanted && first + length < page_count && used[first + length] == 0) {
         length++;
@@ -30,8 +28,7 @@ static uint64_t run_length(uint64_t first, uint64_t wanted)
     return length;
 }
 
-void *pool_alloc(uint64_t pages)
-{
+void *pool_alloc(uint64_t pages) {
     void *found = NULL;
     spin_lock(&lock);
     for (uint64_t first = 0; first + pages <= page_count && found == NULL;) {
@@ -44,14 +41,11 @@ void *pool_alloc(uint64_t pages)
         first += length + 1;
     }
     spin_unlock(&lock);
-    if (found != NULL) {
-        memset(found, 0, pages * PAGE_BYTES);
-    }
+    if (found != NULL) { memset(found, 0, pages * PAGE_BYTES); }
     return found;
 }
 
-void pool_free(void *start, uint64_t pages)
-{
+void pool_free(void *start, uint64_t pages) {
     uint64_t first = (uint64_t)((uint8_t *)start - base) / PAGE_BYTES;
     spin_lock(&lock);
     for (uint64_t i = first; i < first + pages; i++) {
@@ -62,17 +56,8 @@ void pool_free(void *start, uint64_t pages)
     spin_unlock(&lock);
 }
 
-uint64_t pool_free_pages(void)
-{
-    return free_count;
-}
+uint64_t pool_free_pages(void) { return free_count; }
 
-hpa_t pool_start(void)
-{
-    return hpa((uint64_t)(uintptr_t)base);
-}
+hpa_t pool_start(void) { return hpa((uint64_t)(uintptr_t)base); }
 
-uint64_t pool_bytes(void)
-{
-    return page_count * PAGE_BYTES;
-}
+uint64_t pool_bytes(void) { return page_count * PAGE_BYTES; }

@@ -12,15 +12,11 @@ struct port_row {
     void (*write)(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value);
 };
 
-static void uart_line_changed(struct partition *p)
-{
-    if (uart_edge(&p->uart)) {
-        partition_interrupt_pin(p, MACHINE_GSI_UART);
-    }
+static void uart_line_changed(struct partition *p) {
+    if (uart_edge(&p->uart)) { partition_interrupt_pin(p, MACHINE_GSI_UART); }
 }
 
-static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes)
-{
+static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
     struct partition *p = vcpu->partition;
     (void)bytes;
     spin_lock(&p->device_lock);
@@ -30,8 +26,7 @@ static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes)
     return value;
 }
 
-static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value)
-{
+static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
     struct partition *p = vcpu->partition;
     (void)bytes;
     spin_lock(&p->device_lock);
@@ -40,34 +35,24 @@ static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_
     uart_line_changed(p);
     bool wrote = p->uart.output_next != before;
     spin_unlock(&p->device_lock);
-    if (wrote) {
-        event_post_console(p->id);
-    }
+    if (wrote) { event_post_console(p->id); }
 }
 
-static uint32_t read_power(struct vcpu *vcpu, uint16_t port, unsigned bytes)
-{
+static uint32_t read_power(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
     (void)bytes;
     return power_read(&vcpu->partition->power, port);
 }
 
-static void write_power(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value)
-{
+static void write_power(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
     (void)bytes;
     switch (power_write(&vcpu->partition->power, port, (uint8_t)value)) {
-    case POWER_NOTHING:
-        break;
-    case POWER_OFF:
-        partition_end(vcpu, MULLION_REASON_POWER_OFF, 0);
-        break;
-    case POWER_RESET:
-        partition_end(vcpu, MULLION_REASON_RESET, 0);
-        break;
+    case POWER_NOTHING: break;
+    case POWER_OFF: partition_end(vcpu, MULLION_REASON_POWER_OFF, 0); break;
+    case POWER_RESET: partition_end(vcpu, MULLION_REASON_RESET, 0); break;
     }
 }
 
-static uint32_t read_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes)
-{
+static uint32_t read_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
     struct partition *p = vcpu->partition;
     spin_lock(&p->device_lock);
     uint32_t value = pci_port_read(&p->pci, port, bytes);
@@ -75,8 +60,7 @@ static uint32_t read_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes)
     return value;
 }
 
-static void write_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value)
-{
+static void write_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
     struct partition *p = vcpu->partition;
     if (power_owns_port(port) && bytes == 1) { /* 0xcf9 lies inside the address register */
         write_power(vcpu, port, bytes, value);
@@ -93,31 +77,23 @@ static const struct port_row rows[] = {
     {MACHINE_PORT_PCI_ADDRESS, MACHINE_PORT_PCI_DATA + 3, read_pci, write_pci},
 };
 
-static const struct port_row *row_of(uint16_t port, unsigned bytes)
-{
+static const struct port_row *row_of(uint16_t port, unsigned bytes) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        if (port >= rows[i].first && port + bytes - 1u <= rows[i].last) {
-            return &rows[i];
-        }
+        if (port >= rows[i].first && port + bytes - 1u <= rows[i].last) { return &rows[i]; }
     }
     return NULL;
 }
 
-static uint32_t width_mask(unsigned bytes)
-{
-    return bytes == 4 ? UINT32_MAX : (1u << (8 * bytes)) - 1;
-}
+static uint32_t width_mask(unsigned bytes) { return bytes == 4 ? UINT32_MAX : (1u << (8 * bytes)) - 1; }
 
 /** IN writes AL, AX or EAX; a 32-bit result clears the upper half of RAX. */
-static void set_result(struct vcpu *vcpu, unsigned bytes, uint32_t value)
-{
+static void set_result(struct vcpu *vcpu, unsigned bytes, uint32_t value) {
     uint64_t mask = width_mask(bytes);
     uint64_t kept = bytes == 4 ? 0 : vcpu->gpr[RAX] & ~mask;
     vcpu->gpr[RAX] = kept | (value & mask);
 }
 
-void exit_port(struct vcpu *vcpu)
-{
+void exit_port(struct vcpu *vcpu) {
     const struct vcpu_exit *exit = &vcpu->exit;
     const struct port_row *row = row_of(exit->port, exit->port_bytes);
     if (exit->port_string) { /* string forms would need guest memory operands: no device here wants them */
@@ -125,9 +101,7 @@ void exit_port(struct vcpu *vcpu)
         vcpu_fault(vcpu, VECTOR_GP, true, 0);
         return;
     }
-    if (!exit_skip(vcpu)) {
-        return;
-    }
+    if (!exit_skip(vcpu)) { return; }
     vcpu->counters.refused_ports += row == NULL;
     if (exit->port_in) {
         set_result(vcpu, exit->port_bytes,

@@ -16,28 +16,19 @@
 
 static uint64_t next_poll; /* CPU 0: when the host console is looked at again */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /** CPU 0 looks after the host console, often while there is traffic. */
-static void poll_console(void)
-{
+static void poll_console(void) {
     uint64_t now = rdtsc();
-    if (now < next_poll) {
-        return;
-    }
+    if (now < next_poll) { return; }
     bool input = console_poll();
-    if (input) {
-        event_post(MULLION_EVENT_HOST_INPUT);
-    }
+    if (input) { event_post(MULLION_EVENT_HOST_INPUT); }
     next_poll = now + tsc_from_us(input || console_busy() ? POLL_BUSY_US : POLL_IDLE_US);
 }
 
 /** Scrubs one frame if there is one to scrub, else sleeps until `deadline` or an interrupt. */
-static void idle(uint64_t deadline)
-{
+static void idle(uint64_t deadline) {
     if (frames_scrub_step()) {
         interrupts_take_pending();
         return;
@@ -46,8 +37,7 @@ static void idle(uint64_t deadline)
     interrupts_wait();
 }
 
-static void idle_vcpu(struct vcpu *vcpu, uint64_t deadline)
-{
+static void idle_vcpu(struct vcpu *vcpu, uint64_t deadline) {
     uint64_t start = rdtsc();
     idle(deadline);
     uint64_t ticks = rdtsc() - start;
@@ -55,8 +45,7 @@ static void idle_vcpu(struct vcpu *vcpu, uint64_t deadline)
     vcpu->idle_since_exit += ticks;
 }
 
-static void restart_from_sipi(struct vcpu *vcpu)
-{
+static void restart_from_sipi(struct vcpu *vcpu) {
     struct hvm_entry entry = {.mode = HVM_ENTRY_REAL, .sipi_page = vcpu->sipi_page};
     memset(vcpu->gpr, 0, sizeof vcpu->gpr);
     hvm->vcpu_reset(vcpu, &entry);
@@ -64,8 +53,7 @@ static void restart_from_sipi(struct vcpu *vcpu)
     vcpu->halted_for_good = false;
 }
 
-static void service_requests(struct vcpu *vcpu)
-{
+static void service_requests(struct vcpu *vcpu) {
     uint64_t mask = VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI;
     uint64_t requests = __atomic_fetch_and(&vcpu->requests, ~mask, __ATOMIC_SEQ_CST);
     if ((requests & VCPU_REQUEST_INIT) != 0) {
@@ -76,20 +64,16 @@ static void service_requests(struct vcpu *vcpu)
         vcpu->event.kind = EVENT_NONE;
         vcpu->nmi_blocked = false;
     }
-    if ((requests & VCPU_REQUEST_SIPI) != 0 && vcpu->activity == VCPU_WAIT_SIPI) {
-        restart_from_sipi(vcpu);
-    }
+    if ((requests & VCPU_REQUEST_SIPI) != 0 && vcpu->activity == VCPU_WAIT_SIPI) { restart_from_sipi(vcpu); }
 }
 
-static bool nmi_wanted(const struct vcpu *vcpu)
-{
+static bool nmi_wanted(const struct vcpu *vcpu) {
     return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_NMI) != 0;
 }
 
 /** Chooses what the next entry delivers: what an exit left over first, then an NMI, then the highest
  * interrupt. */
-static void choose_event(struct vcpu *vcpu)
-{
+static void choose_event(struct vcpu *vcpu) {
     int vector = x2apic_pending(&vcpu->apic);
     if (vcpu->event.kind == EVENT_NONE && nmi_wanted(vcpu) && hvm->nmi_possible(vcpu)) {
         __atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
@@ -102,14 +86,11 @@ static void choose_event(struct vcpu *vcpu)
         vector = x2apic_pending(&vcpu->apic);
     }
     hvm->want_window(vcpu, vector >= 0);
-    if (vcpu->event.kind != EVENT_NONE) {
-        hvm->inject(vcpu);
-    }
+    if (vcpu->event.kind != EVENT_NONE) { hvm->inject(vcpu); }
 }
 
 /** A halted vCPU wakes for an NMI, or for an interrupt if it halted with interrupts on. */
-static bool still_halted(struct vcpu *vcpu)
-{
+static bool still_halted(struct vcpu *vcpu) {
     bool interrupt = x2apic_pending(&vcpu->apic) >= 0 && !vcpu->halted_for_good;
     if (vcpu->activity == VCPU_HALTED && (interrupt || nmi_wanted(vcpu))) {
         __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
@@ -118,8 +99,7 @@ static bool still_halted(struct vcpu *vcpu)
     return vcpu->activity != VCPU_ACTIVE;
 }
 
-static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc)
-{
+static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc) {
     if (vcpu->last_exit_tsc != 0) {
         uint64_t stay = entry_tsc - vcpu->last_exit_tsc - vcpu->idle_since_exit;
         uint64_t *longest = &vcpu->counters.longest[vcpu->exit_reason];
@@ -128,8 +108,7 @@ static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc)
     vcpu->idle_since_exit = 0;
 }
 
-static void enter(struct vcpu *vcpu)
-{
+static void enter(struct vcpu *vcpu) {
     uint64_t deadline = x2apic_timer_deadline(&vcpu->apic);
     tsc_arm_timer(this_cpu()->index == 0 ? earlier(deadline, next_poll) : deadline);
     uint64_t start = rdtsc();
@@ -143,14 +122,11 @@ static void enter(struct vcpu *vcpu)
     interrupts_take_pending();
 }
 
-static void run_vcpu(struct vcpu *vcpu)
-{
+static void run_vcpu(struct vcpu *vcpu) {
     service_requests(vcpu);
     x2apic_timer_poll(&vcpu->apic, rdtsc());
     if (vcpu->waiting) {
-        if (!hypercall_event_wait_done(vcpu)) {
-            idle_vcpu(vcpu, vcpu->wait_deadline);
-        }
+        if (!hypercall_event_wait_done(vcpu)) { idle_vcpu(vcpu, vcpu->wait_deadline); }
         return;
     }
     if (still_halted(vcpu)) {
@@ -161,14 +137,12 @@ static void run_vcpu(struct vcpu *vcpu)
     enter(vcpu);
 }
 
-static bool must_park(struct vcpu *vcpu)
-{
+static bool must_park(struct vcpu *vcpu) {
     return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_PARK) != 0;
 }
 
 /** The vCPU to run, announced in cpu->current before it is used, so that CPU 0 knows when it no longer is. */
-static struct vcpu *take_vcpu(struct cpu *cpu)
-{
+static struct vcpu *take_vcpu(struct cpu *cpu) {
     struct vcpu *vcpu;
     do {
         vcpu = __atomic_load_n(&cpu->vcpu, __ATOMIC_SEQ_CST);
@@ -177,8 +151,7 @@ static struct vcpu *take_vcpu(struct cpu *cpu)
     return vcpu;
 }
 
-void run_cpu(void)
-{
+void run_cpu(void) {
     struct cpu *cpu = this_cpu();
     for (;;) {
         struct vcpu *vcpu = take_vcpu(cpu);

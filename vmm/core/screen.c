@@ -17,25 +17,17 @@ static char wanted[MAX_ROWS][MAX_COLUMNS];
 static char shown[MAX_ROWS][MAX_COLUMNS];
 static enum { PLAIN, AFTER_ESCAPE, IN_SEQUENCE } escape;
 
-uint64_t screen_bytes(const struct screen_mode *m)
-{
-    return (uint64_t)m->pitch_bytes * m->height;
-}
+uint64_t screen_bytes(const struct screen_mode *m) { return (uint64_t)m->pitch_bytes * m->height; }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static void draw_vga(uint32_t r, uint32_t c)
-{
+static void draw_vga(uint32_t r, uint32_t c) {
     volatile uint16_t *cells =
         (volatile uint16_t *)(uintptr_t)mode.address; // NOLINT(performance-no-int-to-ptr)
     cells[(size_t)r * (mode.pitch_bytes / 2) + c] = (uint16_t)(VGA_ATTRIBUTE | (uint8_t)wanted[r][c]);
 }
 
-static void draw_glyph(uint32_t r, uint32_t c)
-{
+static void draw_glyph(uint32_t r, uint32_t c) {
     uint64_t top = mode.address + (uint64_t)r * FONT_HEIGHT * mode.pitch_bytes;
     for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
         uint8_t pixels = font_row(wanted[r][c], y);
@@ -49,8 +41,7 @@ static void draw_glyph(uint32_t r, uint32_t c)
     }
 }
 
-static void draw_changes(void)
-{
+static void draw_changes(void) {
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t c = 0; c < columns; c++) {
             if (wanted[r][c] != shown[r][c]) {
@@ -61,32 +52,25 @@ static void draw_changes(void)
     }
 }
 
-void screen_init(const struct screen_mode *m)
-{
+void screen_init(const struct screen_mode *m) {
     mode = *m;
     bool text = mode.kind == SCREEN_VGA_TEXT;
     columns = smaller(text ? mode.width : mode.width / FONT_WIDTH, MAX_COLUMNS);
     rows = smaller(text ? mode.height : mode.height / FONT_HEIGHT, MAX_ROWS);
     memset(wanted, ' ', sizeof wanted);
     memset(shown, 0, sizeof shown);
-    if (mode.kind != SCREEN_NONE) {
-        draw_changes();
-    }
+    if (mode.kind != SCREEN_NONE) { draw_changes(); }
 }
 
-static void new_line(void)
-{
+static void new_line(void) {
     column = 0;
-    if (++row < rows) {
-        return;
-    }
+    if (++row < rows) { return; }
     row = rows - 1;
     memmove(wanted[0], wanted[1], (size_t)(rows - 1) * MAX_COLUMNS);
     memset(wanted[row], ' ', MAX_COLUMNS);
 }
 
-static void put_plain(char c)
-{
+static void put_plain(char c) {
     if (c == '\n') {
         new_line();
     } else if (c == '\r') {
@@ -96,41 +80,28 @@ static void put_plain(char c)
     } else if (c == 0x1b) {
         escape = AFTER_ESCAPE;
     } else if (c >= ' ' && c <= '~') {
-        if (column == columns) {
-            new_line();
-        }
+        if (column == columns) { new_line(); }
         wanted[row][column++] = c;
     }
 }
 
-static void put(char c)
-{
+static void put(char c) {
     switch (escape) {
-    case PLAIN:
-        put_plain(c);
-        break;
-    case AFTER_ESCAPE:
-        escape = c == '[' ? IN_SEQUENCE : PLAIN;
-        break;
-    case IN_SEQUENCE:
-        escape = c >= '@' && c <= '~' ? PLAIN : IN_SEQUENCE;
-        break;
+    case PLAIN: put_plain(c); break;
+    case AFTER_ESCAPE: escape = c == '[' ? IN_SEQUENCE : PLAIN; break;
+    case IN_SEQUENCE: escape = c >= '@' && c <= '~' ? PLAIN : IN_SEQUENCE; break;
     }
 }
 
-void screen_write(const char *text, size_t count)
-{
-    if (mode.kind == SCREEN_NONE || columns == 0 || rows == 0) {
-        return;
-    }
+void screen_write(const char *text, size_t count) {
+    if (mode.kind == SCREEN_NONE || columns == 0 || rows == 0) { return; }
     for (size_t i = 0; i < count; i++) {
         put(text[i]);
     }
     draw_changes();
 }
 
-const char *screen_name(void)
-{
+const char *screen_name(void) {
     static const char *const names[] = {
         [SCREEN_NONE] = "", [SCREEN_VGA_TEXT] = "VGA text", [SCREEN_FRAMEBUFFER] = "framebuffer"};
     return names[mode.kind];

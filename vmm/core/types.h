@@ -17,28 +17,18 @@ typedef struct {
     uint64_t v;
 } hpa_t;
 
-static inline gpa_t gpa(uint64_t v)
-{
-    return (gpa_t){v};
-}
+static inline gpa_t gpa(uint64_t v) { return (gpa_t){v}; }
 
-static inline hpa_t hpa(uint64_t v)
-{
-    return (hpa_t){v};
-}
+static inline hpa_t hpa(uint64_t v) { return (hpa_t){v}; }
 
 #define PAGE_BYTES     4096ull
 #define FRAME_BYTES    0x200000ull
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)         (1ull << (n))
 
-static inline uint64_t align_down(uint64_t value, uint64_t alignment)
-{
-    return value & ~(alignment - 1);
-}
+static inline uint64_t align_down(uint64_t value, uint64_t alignment) { return value & ~(alignment - 1); }
 
-static inline uint64_t align_up(uint64_t value, uint64_t alignment)
-{
+static inline uint64_t align_up(uint64_t value, uint64_t alignment) {
     return align_down(value + alignment - 1, alignment);
 }
 

@@ -22,54 +22,42 @@
 #define DESTINATION_BROADCAST_8 0xffu
 #define DESTINATION_BROADCAST   0xffffffffu
 
-void ioapic_reset(struct ioapic *ioapic)
-{
+void ioapic_reset(struct ioapic *ioapic) {
     *ioapic = (struct ioapic){0};
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
         ioapic->redirection[pin] = ENTRY_MASKED;
 }
 
-static bool select_is_redirection(const struct ioapic *ioapic)
-{
+static bool select_is_redirection(const struct ioapic *ioapic) {
     return ioapic->select >= REGISTER_REDIRECTION && ioapic->select < REGISTER_REDIRECTION + 2 * IOAPIC_PINS;
 }
 
-static uint32_t window_read(const struct ioapic *ioapic)
-{
+static uint32_t window_read(const struct ioapic *ioapic) {
     if (select_is_redirection(ioapic)) {
         uint32_t index = ioapic->select - REGISTER_REDIRECTION;
         return (uint32_t)(ioapic->redirection[index / 2] >> (index % 2 * 32));
     }
     switch (ioapic->select) {
     case REGISTER_ID:
-    case REGISTER_ARBITRATION:
-        return ioapic->id;
-    case REGISTER_VERSION:
-        return VERSION_VALUE;
-    default:
-        return 0;
+    case REGISTER_ARBITRATION: return ioapic->id;
+    case REGISTER_VERSION: return VERSION_VALUE;
+    default: return 0;
     }
 }
 
-uint32_t ioapic_read(const struct ioapic *ioapic, uint64_t offset)
-{
+uint32_t ioapic_read(const struct ioapic *ioapic, uint64_t offset) {
     switch (offset) {
-    case OFFSET_SELECT:
-        return ioapic->select;
-    case OFFSET_WINDOW:
-        return window_read(ioapic);
-    default:
-        return 0;
+    case OFFSET_SELECT: return ioapic->select;
+    case OFFSET_WINDOW: return window_read(ioapic);
+    default: return 0;
     }
 }
 
 /* The 8-bit broadcast means all of them in x2APIC mode too. */
-static struct ioapic_message entry_message(uint64_t entry)
-{
+static struct ioapic_message entry_message(uint64_t entry) {
     uint32_t destination = (uint32_t)(entry >> 56);
     bool logical = entry & ENTRY_LOGICAL;
-    if (!logical && destination == DESTINATION_BROADCAST_8)
-        destination = DESTINATION_BROADCAST;
+    if (!logical && destination == DESTINATION_BROADCAST_8) destination = DESTINATION_BROADCAST;
     return (struct ioapic_message){
         .vector = (uint8_t)entry,
         .destination = destination,
@@ -78,20 +66,16 @@ static struct ioapic_message entry_message(uint64_t entry)
 }
 
 /* Sends the remembered edge of `pin` if its entry lets it through. */
-static bool deliver(struct ioapic *ioapic, unsigned pin, struct ioapic_message *message)
-{
+static bool deliver(struct ioapic *ioapic, unsigned pin, struct ioapic_message *message) {
     uint64_t entry = ioapic->redirection[pin];
-    if (!(ioapic->raised & BIT(pin)) || (entry & ENTRY_MASKED))
-        return false;
+    if (!(ioapic->raised & BIT(pin)) || (entry & ENTRY_MASKED)) return false;
     ioapic->raised &= ~(uint32_t)BIT(pin);
-    if (ENTRY_MODE(entry) > MODE_LOWEST)
-        return false;
+    if (ENTRY_MODE(entry) > MODE_LOWEST) return false;
     *message = entry_message(entry);
     return true;
 }
 
-static bool redirection_write(struct ioapic *ioapic, uint32_t value, struct ioapic_message *message)
-{
+static bool redirection_write(struct ioapic *ioapic, uint32_t value, struct ioapic_message *message) {
     uint32_t index = ioapic->select - REGISTER_REDIRECTION;
     unsigned shift = index % 2 * 32;
     uint64_t *entry = &ioapic->redirection[index / 2];
@@ -100,23 +84,16 @@ static bool redirection_write(struct ioapic *ioapic, uint32_t value, struct ioap
     return deliver(ioapic, index / 2, message);
 }
 
-bool ioapic_write(struct ioapic *ioapic, uint64_t offset, uint32_t value, struct ioapic_message *message)
-{
-    if (offset == OFFSET_SELECT)
-        ioapic->select = value & 0xff;
-    if (offset != OFFSET_WINDOW)
-        return false;
-    if (select_is_redirection(ioapic))
-        return redirection_write(ioapic, value, message);
-    if (ioapic->select == REGISTER_ID)
-        ioapic->id = value & ID_MASK;
+bool ioapic_write(struct ioapic *ioapic, uint64_t offset, uint32_t value, struct ioapic_message *message) {
+    if (offset == OFFSET_SELECT) ioapic->select = value & 0xff;
+    if (offset != OFFSET_WINDOW) return false;
+    if (select_is_redirection(ioapic)) return redirection_write(ioapic, value, message);
+    if (ioapic->select == REGISTER_ID) ioapic->id = value & ID_MASK;
     return false;
 }
 
-bool ioapic_edge(struct ioapic *ioapic, unsigned pin, struct ioapic_message *message)
-{
-    if (pin >= IOAPIC_PINS)
-        return false;
+bool ioapic_edge(struct ioapic *ioapic, unsigned pin, struct ioapic_message *message) {
+    if (pin >= IOAPIC_PINS) return false;
     ioapic->raised |= (uint32_t)BIT(pin);
     return deliver(ioapic, pin, message);
 }

@@ -9,48 +9,35 @@
 #define PORT_RESET_CF9 0xcf9
 #define CF9_HARD_RESET 0x06 /* SYS_RST and RST_CPU; Linux writes SYS_RST alone first */
 
-void power_reset(struct power *power)
-{
-    __atomic_store_n(&power->events, 0, __ATOMIC_RELAXED);
-}
+void power_reset(struct power *power) { __atomic_store_n(&power->events, 0, __ATOMIC_RELAXED); }
 
-bool power_owns_port(uint16_t port)
-{
+bool power_owns_port(uint16_t port) {
     switch (port) {
     case MACHINE_PORT_SLEEP_CONTROL:
     case MACHINE_PORT_SLEEP_STATUS:
     case MACHINE_PORT_RESET:
     case MACHINE_PORT_EVENT:
-    case PORT_RESET_CF9:
-        return true;
-    default:
-        return false;
+    case PORT_RESET_CF9: return true;
+    default: return false;
     }
 }
 
-uint8_t power_read(struct power *power, uint16_t port)
-{
-    if (port == MACHINE_PORT_EVENT)
-        return __atomic_exchange_n(&power->events, 0, __ATOMIC_ACQ_REL);
+uint8_t power_read(struct power *power, uint16_t port) {
+    if (port == MACHINE_PORT_EVENT) return __atomic_exchange_n(&power->events, 0, __ATOMIC_ACQ_REL);
     return 0;
 }
 
-enum power_effect power_write(struct power *power, uint16_t port, uint8_t value)
-{
+enum power_effect power_write(struct power *power, uint16_t port, uint8_t value) {
     (void)power;
     switch (port) {
     case MACHINE_PORT_SLEEP_CONTROL:
         return (value & SLP_EN) && SLP_TYP(value) == MACHINE_SLP_TYP_S5 ? POWER_OFF : POWER_NOTHING;
-    case MACHINE_PORT_RESET:
-        return value == MACHINE_RESET_VALUE ? POWER_RESET : POWER_NOTHING;
-    case PORT_RESET_CF9:
-        return (value & CF9_HARD_RESET) == CF9_HARD_RESET ? POWER_RESET : POWER_NOTHING;
-    default:
-        return POWER_NOTHING;
+    case MACHINE_PORT_RESET: return value == MACHINE_RESET_VALUE ? POWER_RESET : POWER_NOTHING;
+    case PORT_RESET_CF9: return (value & CF9_HARD_RESET) == CF9_HARD_RESET ? POWER_RESET : POWER_NOTHING;
+    default: return POWER_NOTHING;
     }
 }
 
-bool power_raise(struct power *power, uint8_t event)
-{
+bool power_raise(struct power *power, uint8_t event) {
     return __atomic_fetch_or(&power->events, event, __ATOMIC_ACQ_REL) == 0;
 }

@@ -54,8 +54,7 @@ enum reg {
  */
 #define BURST_MAX 32
 
-void uart_reset(struct uart *uart)
-{
+void uart_reset(struct uart *uart) {
     uart->ier = uart->lcr = uart->mcr = uart->scr = uart->dll = uart->dlm = uart->fcr = 0;
     uart->thr_empty_pending = false;
     uart->line = false;
@@ -63,56 +62,44 @@ void uart_reset(struct uart *uart)
     uart->input_head = uart->input_tail;
 }
 
-static size_t input_pending(const struct uart *uart)
-{
-    return (size_t)(uart->input_tail - uart->input_head);
-}
+static size_t input_pending(const struct uart *uart) { return (size_t)(uart->input_tail - uart->input_head); }
 
-static void input_append(struct uart *uart, uint8_t byte)
-{
+static void input_append(struct uart *uart, uint8_t byte) {
     uart->input[uart->input_tail++ % UART_INPUT_BYTES] = byte;
 }
 
-static uint8_t receive(struct uart *uart)
-{
-    if (input_pending(uart) == 0)
-        return 0;
+static uint8_t receive(struct uart *uart) {
+    if (input_pending(uart) == 0) return 0;
     return uart->input[uart->input_head++ % UART_INPUT_BYTES];
 }
 
 /* In loopback the receiver has its true size: drivers measure it. */
-static void transmit(struct uart *uart, uint8_t byte)
-{
+static void transmit(struct uart *uart, uint8_t byte) {
     uart->thr_empty_pending = true;
     if (!(uart->mcr & MCR_LOOP)) {
         uart->output[uart->output_next++ % UART_OUTPUT_BYTES] = byte;
         return;
     }
     size_t room = uart->fcr & FCR_ENABLE ? FIFO_BYTES : 1;
-    if (input_pending(uart) < room)
-        input_append(uart, byte);
+    if (input_pending(uart) < room) input_append(uart, byte);
 }
 
-static size_t trigger_level(const struct uart *uart)
-{
+static size_t trigger_level(const struct uart *uart) {
     static const uint8_t levels[] = {1, 4, 8, 14};
     return uart->fcr & FCR_ENABLE ? levels[uart->fcr >> 6] : 1;
 }
 
 /* The cause with the highest priority, without the FIFO bits. */
-static uint8_t interrupt_cause(const struct uart *uart)
-{
+static uint8_t interrupt_cause(const struct uart *uart) {
     size_t pending = input_pending(uart);
     if ((uart->ier & IER_RECEIVED) && pending > 0)
         return pending >= trigger_level(uart) ? IIR_RECEIVED : IIR_TIMEOUT;
-    if ((uart->ier & IER_THR) && uart->thr_empty_pending)
-        return IIR_THR;
+    if ((uart->ier & IER_THR) && uart->thr_empty_pending) return IIR_THR;
     return IIR_NONE;
 }
 
 /* Reading IIR takes back the THRE cause if it is the one named. */
-static uint8_t identify_interrupt(struct uart *uart)
-{
+static uint8_t identify_interrupt(struct uart *uart) {
     uint8_t cause = interrupt_cause(uart);
     if (cause == IIR_THR && uart->burst++ >= BURST_MAX) {
         uart->line = false;
@@ -120,48 +107,35 @@ static uint8_t identify_interrupt(struct uart *uart)
     } else if (cause == IIR_THR) {
         uart->thr_empty_pending = false;
     }
-    if (cause == IIR_NONE)
-        uart->burst = 0;
+    if (cause == IIR_NONE) uart->burst = 0;
     return (uint8_t)(cause | (uart->fcr & FCR_ENABLE ? IIR_FIFOS : 0));
 }
 
 /* A modem that is always there; in loopback the four outputs come back as inputs. */
-static uint8_t modem_status(const struct uart *uart)
-{
+static uint8_t modem_status(const struct uart *uart) {
     uint8_t mcr = uart->mcr;
-    if (!(mcr & MCR_LOOP))
-        return MSR_CTS | MSR_DSR | MSR_DCD;
+    if (!(mcr & MCR_LOOP)) return MSR_CTS | MSR_DSR | MSR_DCD;
     return (uint8_t)((mcr & MCR_RTS ? MSR_CTS : 0) | (mcr & MCR_DTR ? MSR_DSR : 0) |
                      (mcr & MCR_OUT1 ? MSR_RI : 0) | (mcr & MCR_OUT2 ? MSR_DCD : 0));
 }
 
-uint8_t uart_read(struct uart *uart, unsigned reg)
-{
+uint8_t uart_read(struct uart *uart, unsigned reg) {
     bool dlab = uart->lcr & LCR_DLAB;
     switch ((enum reg)(reg & 7)) {
-    case REG_DATA:
-        return dlab ? uart->dll : receive(uart);
-    case REG_IER:
-        return dlab ? uart->dlm : uart->ier;
-    case REG_IIR:
-        return identify_interrupt(uart);
-    case REG_LCR:
-        return uart->lcr;
-    case REG_MCR:
-        return uart->mcr;
-    case REG_LSR:
-        return (uint8_t)(LSR_THR_EMPTY | LSR_IDLE | (input_pending(uart) ? LSR_DATA_READY : 0));
-    case REG_MSR:
-        return modem_status(uart);
-    case REG_SCR:
-        return uart->scr;
+    case REG_DATA: return dlab ? uart->dll : receive(uart);
+    case REG_IER: return dlab ? uart->dlm : uart->ier;
+    case REG_IIR: return identify_interrupt(uart);
+    case REG_LCR: return uart->lcr;
+    case REG_MCR: return uart->mcr;
+    case REG_LSR: return (uint8_t)(LSR_THR_EMPTY | LSR_IDLE | (input_pending(uart) ? LSR_DATA_READY : 0));
+    case REG_MSR: return modem_status(uart);
+    case REG_SCR: return uart->scr;
     }
     return 0;
 }
 
 /* The transmitter is always empty, so enabling its interrupt raises it: drivers start output that way. */
-static void write_ier(struct uart *uart, uint8_t value)
-{
+static void write_ier(struct uart *uart, uint8_t value) {
     if ((value & IER_THR) && !(uart->ier & IER_THR)) {
         uart->thr_empty_pending = true;
         uart->burst = 0;
@@ -169,15 +143,12 @@ static void write_ier(struct uart *uart, uint8_t value)
     uart->ier = value & IER_WRITABLE;
 }
 
-static void write_fcr(struct uart *uart, uint8_t value)
-{
-    if ((value & FCR_CLEAR_RX) || ((value ^ uart->fcr) & FCR_ENABLE))
-        uart->input_head = uart->input_tail;
+static void write_fcr(struct uart *uart, uint8_t value) {
+    if ((value & FCR_CLEAR_RX) || ((value ^ uart->fcr) & FCR_ENABLE)) uart->input_head = uart->input_tail;
     uart->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER) : 0;
 }
 
-void uart_write(struct uart *uart, unsigned reg, uint8_t value)
-{
+void uart_write(struct uart *uart, unsigned reg, uint8_t value) {
     bool dlab = uart->lcr & LCR_DLAB;
     switch ((enum reg)(reg & 7)) {
     case REG_DATA:
@@ -192,26 +163,16 @@ void uart_write(struct uart *uart, unsigned reg, uint8_t value)
         else
             write_ier(uart, value);
         return;
-    case REG_IIR:
-        write_fcr(uart, value);
-        return;
-    case REG_LCR:
-        uart->lcr = value;
-        return;
-    case REG_MCR:
-        uart->mcr = value & MCR_WRITABLE;
-        return;
-    case REG_SCR:
-        uart->scr = value;
-        return;
+    case REG_IIR: write_fcr(uart, value); return;
+    case REG_LCR: uart->lcr = value; return;
+    case REG_MCR: uart->mcr = value & MCR_WRITABLE; return;
+    case REG_SCR: uart->scr = value; return;
     case REG_LSR:
-    case REG_MSR:
-        return;
+    case REG_MSR: return;
     }
 }
 
-bool uart_edge(struct uart *uart)
-{
+bool uart_edge(struct uart *uart) {
     bool gate = (uart->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
     bool level = gate && interrupt_cause(uart) != IIR_NONE;
     bool edge = level && !uart->line;
@@ -219,28 +180,22 @@ bool uart_edge(struct uart *uart)
     return edge;
 }
 
-size_t uart_input(struct uart *uart, const uint8_t *bytes, size_t count)
-{
-    if (uart->mcr & MCR_LOOP)
-        return 0;
+size_t uart_input(struct uart *uart, const uint8_t *bytes, size_t count) {
+    if (uart->mcr & MCR_LOOP) return 0;
     size_t room = UART_INPUT_BYTES - input_pending(uart);
-    if (count > room)
-        count = room;
+    if (count > room) count = room;
     for (size_t i = 0; i < count; i++)
         input_append(uart, bytes[i]);
     return count;
 }
 
-uint64_t uart_output_first(const struct uart *uart)
-{
+uint64_t uart_output_first(const struct uart *uart) {
     return uart->output_next > UART_OUTPUT_BYTES ? uart->output_next - UART_OUTPUT_BYTES : 0;
 }
 
-size_t uart_output(const struct uart *uart, uint64_t *offset, uint8_t *bytes, size_t count)
-{
+size_t uart_output(const struct uart *uart, uint64_t *offset, uint8_t *bytes, size_t count) {
     uint64_t first = uart_output_first(uart);
-    if (*offset < first)
-        *offset = first;
+    if (*offset < first) *offset = first;
     size_t copied = 0;
     while (copied < count && *offset + copied < uart->output_next) {
         bytes[copied] = uart->output[(*offset + copied) % UART_OUTPUT_BYTES];

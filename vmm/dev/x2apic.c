@@ -103,14 +103,12 @@ _Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u,
 #define PERIOD_MIN_NS 20000ull
 #define NS_PER_MS     1000000ull
 
-static void mask_lvt(struct x2apic *apic)
-{
+static void mask_lvt(struct x2apic *apic) {
     for (size_t i = 0; i < X2APIC_LVT_COUNT; i++)
         __atomic_fetch_or(&apic->lvt[i], (uint32_t)LVT_MASKED, __ATOMIC_ACQ_REL);
 }
 
-void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz)
-{
+void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz) {
     *apic = (struct x2apic){
         .id = id,
         .tsc_khz = tsc_khz,
@@ -124,40 +122,30 @@ void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz)
 /* ---- vectors and priorities ---- */
 
 /* Other CPUs set IRR bits, hence the atomic accesses to everything that x2apic_raise() touches. */
-static uint32_t load(const uint32_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
+static uint32_t load(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
-static void set_irr(struct x2apic *apic, uint8_t vector)
-{
+static void set_irr(struct x2apic *apic, uint8_t vector) {
     __atomic_fetch_or(&apic->irr[vector / 32], 1u << (vector % 32), __ATOMIC_ACQ_REL);
 }
 
-static int highest(const uint32_t words[8])
-{
+static int highest(const uint32_t words[8]) {
     for (int i = 7; i >= 0; i--) {
         uint32_t word = load(&words[i]);
-        if (word)
-            return 32 * i + 31 - __builtin_clz(word);
+        if (word) return 32 * i + 31 - __builtin_clz(word);
     }
     return -1;
 }
 
 /* Records an error and sends the error interrupt (SDM volume 3, "Error Handling"). */
-static void record_error(struct x2apic *apic, uint32_t error)
-{
+static void record_error(struct x2apic *apic, uint32_t error) {
     __atomic_fetch_or(&apic->esr_pending, error, __ATOMIC_ACQ_REL);
     uint32_t lvt = load(&apic->lvt[LVT_ERROR]);
     uint8_t vector = (uint8_t)lvt;
-    if (!(lvt & LVT_MASKED) && vector >= VECTOR_FIRST)
-        set_irr(apic, vector);
+    if (!(lvt & LVT_MASKED) && vector >= VECTOR_FIRST) set_irr(apic, vector);
 }
 
-void x2apic_raise(struct x2apic *apic, uint8_t vector)
-{
-    if (!(load(&apic->svr) & SVR_ENABLED))
-        return;
+void x2apic_raise(struct x2apic *apic, uint8_t vector) {
+    if (!(load(&apic->svr) & SVR_ENABLED)) return;
     if (vector < VECTOR_FIRST)
         record_error(apic, ESR_RECEIVE_ILLEGAL);
     else
@@ -165,172 +153,139 @@ void x2apic_raise(struct x2apic *apic, uint8_t vector)
 }
 
 /* The processor priority: the higher class of TPR and of the highest vector in service. */
-static uint32_t processor_priority(const struct x2apic *apic)
-{
+static uint32_t processor_priority(const struct x2apic *apic) {
     int vector = highest(apic->isr);
     uint32_t in_service = vector < 0 ? 0 : (uint32_t)vector & 0xf0;
     return (apic->tpr & 0xf0) >= in_service ? apic->tpr : in_service;
 }
 
-int x2apic_pending(const struct x2apic *apic)
-{
+int x2apic_pending(const struct x2apic *apic) {
     int vector = highest(apic->irr);
-    if (vector < 0 || !(apic->svr & SVR_ENABLED))
-        return -1;
+    if (vector < 0 || !(apic->svr & SVR_ENABLED)) return -1;
     return ((uint32_t)vector & 0xf0) > (processor_priority(apic) & 0xf0) ? vector : -1;
 }
 
-void x2apic_accept(struct x2apic *apic, uint8_t vector)
-{
+void x2apic_accept(struct x2apic *apic, uint8_t vector) {
     uint32_t bit = 1u << (vector % 32);
     __atomic_fetch_and(&apic->irr[vector / 32], ~bit, __ATOMIC_ACQ_REL);
     apic->isr[vector / 32] |= bit;
 }
 
-static void end_of_interrupt(struct x2apic *apic)
-{
+static void end_of_interrupt(struct x2apic *apic) {
     int vector = highest(apic->isr);
-    if (vector >= 0)
-        apic->isr[vector / 32] &= ~(1u << (vector % 32));
+    if (vector >= 0) apic->isr[vector / 32] &= ~(1u << (vector % 32));
 }
 
 /* ---- timer ---- */
 
-static enum timer_mode timer_mode(const struct x2apic *apic)
-{
+static enum timer_mode timer_mode(const struct x2apic *apic) {
     return (enum timer_mode)((apic->lvt[LVT_TIMER] >> 17) & 3);
 }
 
 /* Bits 3, 1, 0 of the divide register: 0 = by 2 ... 6 = by 128, 7 = by 1. */
-static uint64_t timer_divisor(const struct x2apic *apic)
-{
+static uint64_t timer_divisor(const struct x2apic *apic) {
     uint32_t code = (apic->timer_divide & 3) | ((apic->timer_divide & 8) >> 1);
     return 1ull << ((code + 1) & 7);
 }
 
 /* Rounded up. Below 2^52 for the longest count (2^39 ns) at any rate: split so that no product overflows. */
-static uint64_t ticks_from_ns(const struct x2apic *apic, uint64_t ns)
-{
+static uint64_t ticks_from_ns(const struct x2apic *apic, uint64_t ns) {
     uint64_t part = (ns % NS_PER_MS) * apic->tsc_khz;
     return ns / NS_PER_MS * apic->tsc_khz + (part + NS_PER_MS - 1) / NS_PER_MS;
 }
 
 /* Rounded up too: the count is not 0 before the interrupt. */
-static uint64_t ns_from_ticks(const struct x2apic *apic, uint64_t ticks)
-{
+static uint64_t ns_from_ticks(const struct x2apic *apic, uint64_t ticks) {
     uint64_t part = ticks % apic->tsc_khz * NS_PER_MS;
     return ticks / apic->tsc_khz * NS_PER_MS + (part + apic->tsc_khz - 1) / apic->tsc_khz;
 }
 
 /* A deadline past the end of TSC time never comes. */
-static uint64_t deadline_after(uint64_t from, uint64_t ticks)
-{
+static uint64_t deadline_after(uint64_t from, uint64_t ticks) {
     uint64_t deadline;
     return __builtin_add_overflow(from, ticks, &deadline) ? X2APIC_NO_DEADLINE : deadline;
 }
 
-static uint64_t period_ticks(const struct x2apic *apic)
-{
+static uint64_t period_ticks(const struct x2apic *apic) {
     uint64_t ns = apic->timer_initial * timer_divisor(apic);
     return ticks_from_ns(apic, ns < PERIOD_MIN_NS ? PERIOD_MIN_NS : ns);
 }
 
-static uint32_t current_count(const struct x2apic *apic, uint64_t now)
-{
+static uint32_t current_count(const struct x2apic *apic, uint64_t now) {
     if (timer_mode(apic) == TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE ||
         apic->deadline_tsc <= now)
         return 0;
     uint64_t left = apic->deadline_tsc - now;
     uint64_t divisor = timer_divisor(apic);
-    if (left >= ticks_from_ns(apic, apic->timer_initial * divisor))
-        return apic->timer_initial;
+    if (left >= ticks_from_ns(apic, apic->timer_initial * divisor)) return apic->timer_initial;
     return (uint32_t)((ns_from_ticks(apic, left) + divisor - 1) / divisor);
 }
 
-static void start_count(struct x2apic *apic, uint32_t count, uint64_t now)
-{
+static void start_count(struct x2apic *apic, uint32_t count, uint64_t now) {
     uint64_t ticks = ticks_from_ns(apic, count * timer_divisor(apic));
-    if (timer_mode(apic) == TIMER_PERIODIC && ticks < period_ticks(apic))
-        ticks = period_ticks(apic);
+    if (timer_mode(apic) == TIMER_PERIODIC && ticks < period_ticks(apic)) ticks = period_ticks(apic);
     apic->deadline_tsc = count ? deadline_after(now, ticks) : X2APIC_NO_DEADLINE;
 }
 
-uint64_t x2apic_timer_deadline(const struct x2apic *apic)
-{
+uint64_t x2apic_timer_deadline(const struct x2apic *apic) {
     return apic->lvt[LVT_TIMER] & LVT_MASKED ? X2APIC_NO_DEADLINE : apic->deadline_tsc;
 }
 
 /* While masked the timer runs on silently: what expires then is lost, as in hardware. */
-void x2apic_timer_poll(struct x2apic *apic, uint64_t now)
-{
+void x2apic_timer_poll(struct x2apic *apic, uint64_t now) {
     uint64_t deadline = apic->deadline_tsc;
-    if (deadline == X2APIC_NO_DEADLINE || now < deadline)
-        return;
+    if (deadline == X2APIC_NO_DEADLINE || now < deadline) return;
     apic->deadline_tsc = X2APIC_NO_DEADLINE;
     if (timer_mode(apic) == TIMER_PERIODIC) {
         uint64_t period = period_ticks(apic);
         uint64_t late = now - deadline;
         apic->deadline_tsc = deadline_after(now, period - late % period);
     }
-    if (!(apic->lvt[LVT_TIMER] & LVT_MASKED))
-        x2apic_raise(apic, (uint8_t)apic->lvt[LVT_TIMER]);
+    if (!(apic->lvt[LVT_TIMER] & LVT_MASKED)) x2apic_raise(apic, (uint8_t)apic->lvt[LVT_TIMER]);
 }
 
 /* The new divisor applies to what is left of the count. */
-static void write_divide(struct x2apic *apic, uint32_t value, uint64_t now)
-{
+static void write_divide(struct x2apic *apic, uint32_t value, uint64_t now) {
     uint32_t left = current_count(apic, now);
     apic->timer_divide = value;
-    if (left)
-        start_count(apic, left, now);
+    if (left) start_count(apic, left, now);
 }
 
-static void write_initial_count(struct x2apic *apic, uint32_t value, uint64_t now)
-{
-    if (timer_mode(apic) == TIMER_TSC_DEADLINE)
-        return;
+static void write_initial_count(struct x2apic *apic, uint32_t value, uint64_t now) {
+    if (timer_mode(apic) == TIMER_TSC_DEADLINE) return;
     apic->timer_initial = value;
     start_count(apic, value, now);
 }
 
-static uint64_t read_tsc_deadline(const struct x2apic *apic, uint64_t now)
-{
-    if (timer_mode(apic) != TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE)
-        return 0;
+static uint64_t read_tsc_deadline(const struct x2apic *apic, uint64_t now) {
+    if (timer_mode(apic) != TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE) return 0;
     return apic->deadline_tsc > now ? apic->deadline_tsc : 0;
 }
 
 /* 0 disarms. The largest value is our "not armed", so it becomes the largest but one: the same eternity. */
-static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now)
-{
+static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now) {
     x2apic_timer_poll(apic, now);
-    if (timer_mode(apic) != TIMER_TSC_DEADLINE)
-        return;
-    if (value == X2APIC_NO_DEADLINE)
-        value--;
+    if (timer_mode(apic) != TIMER_TSC_DEADLINE) return;
+    if (value == X2APIC_NO_DEADLINE) value--;
     apic->deadline_tsc = value ? value : X2APIC_NO_DEADLINE;
 }
 
 /* ---- local vector table ---- */
 
 /* A software-disabled APIC keeps every entry masked. */
-static int write_lvt(struct x2apic *apic, size_t entry, uint64_t value)
-{
+static int write_lvt(struct x2apic *apic, size_t entry, uint64_t value) {
     value &= ~LVT_READ_ONLY;
     if ((value & ~(uint64_t)lvt_rules[entry].writable) || !(lvt_rules[entry].modes & BIT(LVT_MODE(value))))
         return X2APIC_ERROR;
-    if (!(apic->svr & SVR_ENABLED))
-        value |= LVT_MASKED;
+    if (!(apic->svr & SVR_ENABLED)) value |= LVT_MASKED;
     __atomic_store_n(&apic->lvt[entry], (uint32_t)value, __ATOMIC_RELEASE);
     return 0;
 }
 
 /* Into or out of TSC-deadline mode the timer stops (SDM volume 3, "TSC-Deadline Mode"). */
-static int write_lvt_timer(struct x2apic *apic, uint64_t value)
-{
+static int write_lvt_timer(struct x2apic *apic, uint64_t value) {
     enum timer_mode before = timer_mode(apic);
-    if (((value >> 17) & 3) == TIMER_RESERVED || write_lvt(apic, LVT_TIMER, value))
-        return X2APIC_ERROR;
+    if (((value >> 17) & 3) == TIMER_RESERVED || write_lvt(apic, LVT_TIMER, value)) return X2APIC_ERROR;
     enum timer_mode after = timer_mode(apic);
     if (before != after && (before == TIMER_TSC_DEADLINE || after == TIMER_TSC_DEADLINE)) {
         apic->timer_initial = 0;
@@ -339,34 +294,28 @@ static int write_lvt_timer(struct x2apic *apic, uint64_t value)
     return 0;
 }
 
-static int write_svr(struct x2apic *apic, uint64_t value)
-{
-    if (value & ~(uint64_t)SVR_WRITABLE)
-        return X2APIC_ERROR;
+static int write_svr(struct x2apic *apic, uint64_t value) {
+    if (value & ~(uint64_t)SVR_WRITABLE) return X2APIC_ERROR;
     __atomic_store_n(&apic->svr, (uint32_t)value, __ATOMIC_RELEASE);
-    if (value & SVR_ENABLED)
-        return 0;
+    if (value & SVR_ENABLED) return 0;
     mask_lvt(apic);
     return 0;
 }
 
 /* ---- interrupt command ---- */
 
-static void send_to_self(struct x2apic *apic, uint8_t vector)
-{
+static void send_to_self(struct x2apic *apic, uint8_t vector) {
     if (vector < VECTOR_FIRST)
         record_error(apic, ESR_SEND_ILLEGAL);
     else
         x2apic_raise(apic, vector);
 }
 
-static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *effect)
-{
+static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *effect) {
     value &= ~ICR_BUSY;
     uint64_t mode = ICR_MODE(value);
     bool vectored = mode == MODE_FIXED || mode == MODE_LOWEST;
-    if ((value & ICR_RESERVED) || !(ICR_MODES & BIT(mode)))
-        return X2APIC_ERROR;
+    if ((value & ICR_RESERVED) || !(ICR_MODES & BIT(mode))) return X2APIC_ERROR;
     apic->icr = value;
     if (vectored && ((uint8_t)value < VECTOR_FIRST || ICR_SHORTHAND(value) == SHORTHAND_SELF))
         send_to_self(apic, (uint8_t)value);
@@ -375,10 +324,8 @@ static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *ef
     return 0;
 }
 
-static int write_self_ipi(struct x2apic *apic, uint64_t value)
-{
-    if (value > 0xff)
-        return X2APIC_ERROR;
+static int write_self_ipi(struct x2apic *apic, uint64_t value) {
+    if (value > 0xff) return X2APIC_ERROR;
     send_to_self(apic, (uint8_t)value);
     return 0;
 }
@@ -386,51 +333,33 @@ static int write_self_ipi(struct x2apic *apic, uint64_t value)
 /* ---- register file ---- */
 
 /* ISR, TMR and IRR; TMR stays 0 because no pin is level-triggered. */
-static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg)
-{
-    if (reg < REG_TMR)
-        return apic->isr[reg - REG_ISR];
+static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg) {
+    if (reg < REG_TMR) return apic->isr[reg - REG_ISR];
     return reg < REG_IRR ? 0 : load(&apic->irr[reg - REG_IRR]);
 }
 
 #define NO_REGISTER UINT64_MAX /* no register reads like this */
 
-static uint64_t read_register(const struct x2apic *apic, uint32_t reg, uint64_t now)
-{
-    if (reg >= REG_ISR && reg < REG_ESR)
-        return read_vector_word(apic, reg);
-    if (reg >= REG_LVT && reg < REG_INITIAL_COUNT)
-        return apic->lvt[reg - REG_LVT];
+static uint64_t read_register(const struct x2apic *apic, uint32_t reg, uint64_t now) {
+    if (reg >= REG_ISR && reg < REG_ESR) return read_vector_word(apic, reg);
+    if (reg >= REG_LVT && reg < REG_INITIAL_COUNT) return apic->lvt[reg - REG_LVT];
     switch (reg) {
-    case REG_ID:
-        return apic->id;
-    case REG_VERSION:
-        return VERSION_VALUE;
-    case REG_TPR:
-        return apic->tpr;
-    case REG_PPR:
-        return processor_priority(apic);
-    case REG_LDR:
-        return (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
-    case REG_SVR:
-        return apic->svr;
-    case REG_ESR:
-        return apic->esr;
-    case REG_ICR:
-        return apic->icr;
-    case REG_INITIAL_COUNT:
-        return apic->timer_initial;
-    case REG_CURRENT_COUNT:
-        return current_count(apic, now);
-    case REG_DIVIDE:
-        return apic->timer_divide;
-    default:
-        return NO_REGISTER;
+    case REG_ID: return apic->id;
+    case REG_VERSION: return VERSION_VALUE;
+    case REG_TPR: return apic->tpr;
+    case REG_PPR: return processor_priority(apic);
+    case REG_LDR: return (apic->id & ~0xfu) << 12 | 1u << (apic->id & 0xf);
+    case REG_SVR: return apic->svr;
+    case REG_ESR: return apic->esr;
+    case REG_ICR: return apic->icr;
+    case REG_INITIAL_COUNT: return apic->timer_initial;
+    case REG_CURRENT_COUNT: return current_count(apic, now);
+    case REG_DIVIDE: return apic->timer_divide;
+    default: return NO_REGISTER;
     }
 }
 
-int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t *value)
-{
+int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t *value) {
     *value = NO_REGISTER;
     if (msr == MSR_APIC_BASE)
         *value = apic->apic_base;
@@ -443,84 +372,60 @@ int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t 
 
 /* Timer registers: what was due before the write has happened before it. */
 static int write_timer_register(struct x2apic *apic, uint32_t reg, uint64_t value, uint64_t now,
-                                enum x2apic_effect *effect)
-{
-    if (value >> 32 || (reg == REG_DIVIDE && (value & ~(uint64_t)DIVIDE_WRITABLE)))
-        return X2APIC_ERROR;
+                                enum x2apic_effect *effect) {
+    if (value >> 32 || (reg == REG_DIVIDE && (value & ~(uint64_t)DIVIDE_WRITABLE))) return X2APIC_ERROR;
     x2apic_timer_poll(apic, now);
     *effect = X2APIC_TIMER_CHANGED;
     switch (reg) {
-    case REG_LVT:
-        return write_lvt_timer(apic, value);
-    case REG_INITIAL_COUNT:
-        write_initial_count(apic, (uint32_t)value, now);
-        return 0;
-    default:
-        write_divide(apic, (uint32_t)value, now);
-        return 0;
+    case REG_LVT: return write_lvt_timer(apic, value);
+    case REG_INITIAL_COUNT: write_initial_count(apic, (uint32_t)value, now); return 0;
+    default: write_divide(apic, (uint32_t)value, now); return 0;
     }
 }
 
-static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value)
-{
-    if (reg > REG_LVT && reg < REG_INITIAL_COUNT)
-        return write_lvt(apic, reg - REG_LVT, value);
+static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value) {
+    if (reg > REG_LVT && reg < REG_INITIAL_COUNT) return write_lvt(apic, reg - REG_LVT, value);
     switch (reg) {
     case REG_TPR:
-        if (value > 0xff)
-            return X2APIC_ERROR;
+        if (value > 0xff) return X2APIC_ERROR;
         apic->tpr = (uint32_t)value;
         return 0;
     case REG_EOI:
-        if (value)
-            return X2APIC_ERROR;
+        if (value) return X2APIC_ERROR;
         end_of_interrupt(apic);
         return 0;
     case REG_ESR:
-        if (value)
-            return X2APIC_ERROR;
+        if (value) return X2APIC_ERROR;
         apic->esr = __atomic_exchange_n(&apic->esr_pending, 0, __ATOMIC_ACQ_REL);
         return 0;
-    case REG_SELF_IPI:
-        return write_self_ipi(apic, value);
-    default:
-        return X2APIC_ERROR;
+    case REG_SELF_IPI: return write_self_ipi(apic, value);
+    default: return X2APIC_ERROR;
     }
 }
 
-int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now, enum x2apic_effect *effect)
-{
+int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now,
+                 enum x2apic_effect *effect) {
     *effect = X2APIC_NOTHING;
-    if (msr == MSR_APIC_BASE)
-        return value == apic->apic_base ? 0 : X2APIC_ERROR;
+    if (msr == MSR_APIC_BASE) return value == apic->apic_base ? 0 : X2APIC_ERROR;
     if (msr == MSR_TSC_DEADLINE) {
         write_tsc_deadline(apic, value, now);
         *effect = X2APIC_TIMER_CHANGED;
         return 0;
     }
-    if (msr < MSR_X2APIC_FIRST)
-        return X2APIC_ERROR;
+    if (msr < MSR_X2APIC_FIRST) return X2APIC_ERROR;
     uint32_t reg = msr - MSR_X2APIC_FIRST;
     switch (reg) {
-    case REG_ICR:
-        return write_icr(apic, value, effect);
-    case REG_SVR:
-        *effect = X2APIC_TIMER_CHANGED;
-        return write_svr(apic, value);
+    case REG_ICR: return write_icr(apic, value, effect);
+    case REG_SVR: *effect = X2APIC_TIMER_CHANGED; return write_svr(apic, value);
     case REG_LVT:
     case REG_INITIAL_COUNT:
-    case REG_DIVIDE:
-        return write_timer_register(apic, reg, value, now, effect);
-    default:
-        return write_register(apic, reg, value);
+    case REG_DIVIDE: return write_timer_register(apic, reg, value, now, effect);
+    default: return write_register(apic, reg, value);
     }
 }
 
-bool x2apic_destination_matches(uint32_t id, uint32_t dest, bool logical)
-{
-    if (dest == 0xffffffffu)
-        return true;
-    if (!logical)
-        return dest == id;
+bool x2apic_destination_matches(uint32_t id, uint32_t dest, bool logical) {
+    if (dest == 0xffffffffu) return true;
+    if (!logical) return dest == id;
     return dest >> 16 == id >> 4 && (dest & 1u << (id & 0xf));
 }

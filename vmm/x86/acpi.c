@@ -92,22 +92,19 @@ _Static_assert(offsetof(struct mcfg_entry, reserved) == 12 && sizeof(struct mcfg
 static struct acpi_info *acpi;
 static bool madt_seen;
 
-static uint32_t read32(const void *at)
-{
+static uint32_t read32(const void *at) {
     uint32_t value;
     memcpy(&value, at, sizeof value);
     return value;
 }
 
-static uint64_t read64(const void *at)
-{
+static uint64_t read64(const void *at) {
     uint64_t value;
     memcpy(&value, at, sizeof value);
     return value;
 }
 
-static bool sum_is_zero(const void *start, uint32_t bytes)
-{
+static bool sum_is_zero(const void *start, uint32_t bytes) {
     uint8_t sum = 0;
     for (uint32_t i = 0; i < bytes; i++) {
         sum = (uint8_t)(sum + ((const uint8_t *)start)[i]);
@@ -116,11 +113,8 @@ static bool sum_is_zero(const void *start, uint32_t bytes)
 }
 
 /** The table at `address` if it is sound and in reach, else NULL with a line in the log. */
-static const struct acpi_header *table_at(uint64_t address)
-{
-    if (address == 0 || address + sizeof(struct acpi_header) > BOOT_MAP_END) {
-        return NULL;
-    }
+static const struct acpi_header *table_at(uint64_t address) {
+    if (address == 0 || address + sizeof(struct acpi_header) > BOOT_MAP_END) { return NULL; }
     const struct acpi_header *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
     if (table->length < sizeof *table || table->length > TABLE_LIMIT_BYTES ||
         address + table->length > BOOT_MAP_END || !sum_is_zero(table, table->length)) {
@@ -130,19 +124,15 @@ static const struct acpi_header *table_at(uint64_t address)
     return table;
 }
 
-static void add_cpu(uint32_t apic_id, uint32_t flags)
-{
+static void add_cpu(uint32_t apic_id, uint32_t flags) {
     bool enabled = (flags & MADT_ENABLED) != 0;
-    if (!enabled && apic_id >= APIC_ID_NONE) {
-        return; /* a placeholder, not a CPU */
-    }
+    if (!enabled && apic_id >= APIC_ID_NONE) { return; /* a placeholder, not a CPU */ }
     if (!cpu_add(apic_id, enabled)) {
         log_line("CPU with APIC %u is not used: the VMM supports %u CPUs", apic_id, CPU_MAX);
     }
 }
 
-static void read_madt(const struct acpi_header *table)
-{
+static void read_madt(const struct acpi_header *table) {
     const uint8_t *end = (const uint8_t *)table + table->length;
     const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
     while (at + 2 <= end && at[1] >= 2 && at + at[1] <= end) {
@@ -152,7 +142,8 @@ static void read_madt(const struct acpi_header *table)
         } else if (at[0] == MADT_LOCAL_X2APIC && at[1] >= sizeof(struct madt_local_x2apic)) {
             const struct madt_local_x2apic *entry = (const void *)at;
             add_cpu(entry->apic_id, entry->flags);
-        } else if (at[0] == MADT_IOAPIC && at[1] >= MADT_IOAPIC_BYTES && acpi->ioapic_count < ACPI_MAX_IOAPIC) {
+        } else if (at[0] == MADT_IOAPIC && at[1] >= MADT_IOAPIC_BYTES &&
+                   acpi->ioapic_count < ACPI_MAX_IOAPIC) {
             acpi->ioapic[acpi->ioapic_count++] = read32(at + MADT_IOAPIC_ADDRESS);
         }
         at += at[1];
@@ -160,8 +151,7 @@ static void read_madt(const struct acpi_header *table)
     madt_seen = true;
 }
 
-static void read_mcfg(const struct acpi_header *table)
-{
+static void read_mcfg(const struct acpi_header *table) {
     const uint8_t *first = (const uint8_t *)table + sizeof *table + 8;
     uint32_t count = (uint32_t)((table->length - sizeof *table - 8) / sizeof(struct mcfg_entry));
     for (uint32_t i = 0; i < count && acpi->ecam_count < ACPI_MAX_ECAM; i++) {
@@ -171,8 +161,7 @@ static void read_mcfg(const struct acpi_header *table)
     }
 }
 
-static void read_dsdt(const uint8_t *fadt, uint32_t length)
-{
+static void read_dsdt(const uint8_t *fadt, uint32_t length) {
     uint64_t address = length >= FADT_X_DSDT + 8 ? read64(fadt + FADT_X_DSDT) : 0;
     const struct acpi_header *dsdt = table_at(address != 0 ? address : read32(fadt + FADT_DSDT));
     if (dsdt != NULL) {
@@ -181,12 +170,9 @@ static void read_dsdt(const uint8_t *fadt, uint32_t length)
     }
 }
 
-static void read_fadt(const struct acpi_header *table)
-{
+static void read_fadt(const struct acpi_header *table) {
     const uint8_t *fadt = (const uint8_t *)table;
-    if (table->length < FADT_FLAGS + 4) {
-        return;
-    }
+    if (table->length < FADT_FLAGS + 4) { return; }
     acpi->pm_timer_port = (uint16_t)read32(fadt + FADT_PM_TMR);
     acpi->pm1a_control = (uint16_t)read32(fadt + FADT_PM1A_CNT);
     acpi->pm1b_control = (uint16_t)read32(fadt + FADT_PM1B_CNT);
@@ -199,21 +185,17 @@ static void read_fadt(const struct acpi_header *table)
     read_dsdt(fadt, table->length);
 }
 
-static void read_table(const struct acpi_header *table)
-{
+static void read_table(const struct acpi_header *table) {
     static const struct {
         char signature[5];
         void (*read)(const struct acpi_header *);
     } readers[] = {{"APIC", read_madt}, {"MCFG", read_mcfg}, {"FACP", read_fadt}};
     for (size_t i = 0; table != NULL && i < ARRAY_COUNT(readers); i++) {
-        if (memcmp(table->signature, readers[i].signature, 4) == 0) {
-            readers[i].read(table);
-        }
+        if (memcmp(table->signature, readers[i].signature, 4) == 0) { readers[i].read(table); }
     }
 }
 
-void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info)
-{
+void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info) {
     acpi = info;
     bool extended = rsdp_bytes >= 36 && rsdp[15] >= 2 && read64(rsdp + 24) != 0;
     bool sound = rsdp_bytes >= RSDP_V1_BYTES && sum_is_zero(rsdp, RSDP_V1_BYTES);

@@ -41,13 +41,11 @@ static bool x2apic;
 static volatile uint32_t *registers;
 static uint64_t timer_khz;
 
-static uint32_t apic_read(enum apic_register r)
-{
+static uint32_t apic_read(enum apic_register r) {
     return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + (uint32_t)r) : registers[(uint32_t)r * 4];
 }
 
-static void apic_write(enum apic_register r, uint32_t value)
-{
+static void apic_write(enum apic_register r, uint32_t value) {
     if (x2apic) {
         wrmsr(MSR_X2APIC + (uint32_t)r, value);
     } else {
@@ -57,15 +55,14 @@ static void apic_write(enum apic_register r, uint32_t value)
 
 /** The legacy 8259 pair and what the firmware left pending there (Intel 8259A data sheet: OCW1 is the mask).
  */
-static void mask_legacy_pic(void)
-{
+static void mask_legacy_pic(void) {
     outb(0x21, 0xff);
     outb(0xa1, 0xff);
 }
 
-/** Intel 82093AA data sheet: index register at 0, window at 0x10; register 1 tells the last pin in bits 23:16. */
-void apic_mask_ioapics(const uint32_t *addresses, uint32_t count)
-{
+/** Intel 82093AA data sheet: index register at 0, window at 0x10; register 1 tells the last pin in bits
+ * 23:16. */
+void apic_mask_ioapics(const uint32_t *addresses, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         paging_map(addresses[i], PAGE_BYTES, PAGING_DEVICE);
         volatile uint32_t *ioapic = (volatile uint32_t *)(uintptr_t)addresses[i]; // NOLINT
@@ -78,8 +75,7 @@ void apic_mask_ioapics(const uint32_t *addresses, uint32_t count)
     }
 }
 
-void apic_init(void)
-{
+void apic_init(void) {
     mask_legacy_pic();
     uint64_t base = rdmsr(MSR_APIC_BASE);
     x2apic = (cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
@@ -90,13 +86,10 @@ void apic_init(void)
     }
 }
 
-void apic_enable(void)
-{
+void apic_enable(void) {
     uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
     wrmsr(MSR_APIC_BASE, base);
-    if (x2apic) {
-        wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTENDED);
-    }
+    if (x2apic) { wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTENDED); }
     static const enum apic_register masked[] = {APIC_LVT_PERF, APIC_LVT_LINT0, APIC_LVT_LINT1,
                                                 APIC_LVT_ERROR};
     apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
@@ -108,24 +101,16 @@ void apic_enable(void)
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 }
 
-bool apic_is_x2apic(void)
-{
-    return x2apic;
-}
+bool apic_is_x2apic(void) { return x2apic; }
 
-uint32_t apic_read_id(void)
-{
+uint32_t apic_read_id(void) {
     uint32_t id = apic_read(APIC_ID);
     return x2apic ? id : id >> 24;
 }
 
-void apic_eoi(void)
-{
-    apic_write(APIC_EOI, 0);
-}
+void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
-static void send(uint32_t apic_id, uint32_t command)
-{
+static void send(uint32_t apic_id, uint32_t command) {
     if (x2apic) {
         wrmsr(MSR_X2APIC + APIC_ICR, (uint64_t)apic_id << 32 | command);
         return;
@@ -137,28 +122,15 @@ static void send(uint32_t apic_id, uint32_t command)
     apic_write(APIC_ICR, command);
 }
 
-void apic_send_fixed(uint32_t apic_id, uint8_t vector)
-{
-    send(apic_id, ICR_ASSERT | vector);
-}
+void apic_send_fixed(uint32_t apic_id, uint8_t vector) { send(apic_id, ICR_ASSERT | vector); }
 
-void apic_send_nmi(uint32_t apic_id)
-{
-    send(apic_id, ICR_ASSERT | ICR_NMI);
-}
+void apic_send_nmi(uint32_t apic_id) { send(apic_id, ICR_ASSERT | ICR_NMI); }
 
-void apic_send_init(uint32_t apic_id)
-{
-    send(apic_id, ICR_INIT);
-}
+void apic_send_init(uint32_t apic_id) { send(apic_id, ICR_INIT); }
 
-void apic_send_sipi(uint32_t apic_id, uint8_t page)
-{
-    send(apic_id, ICR_SIPI | page);
-}
+void apic_send_sipi(uint32_t apic_id, uint8_t page) { send(apic_id, ICR_SIPI | page); }
 
-void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds)
-{
+void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds) {
     apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
     uint32_t before = apic_read(APIC_TIMER_CURRENT);
@@ -169,12 +141,8 @@ void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microse
     timer_khz = (uint64_t)(before - after) * 1000 / microseconds;
 }
 
-uint64_t apic_timer_khz(void)
-{
-    return timer_khz;
-}
+uint64_t apic_timer_khz(void) { return timer_khz; }
 
-void apic_timer_arm(uint64_t ticks)
-{
+void apic_timer_arm(uint64_t ticks) {
     apic_write(APIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
 }

@@ -37,127 +37,92 @@ struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;
 };
 
-static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
-{
+static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf) {
     struct cpuid_regs r;
     __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
     return r;
 }
 
-static inline uint8_t inb(uint16_t port)
-{
+static inline uint8_t inb(uint16_t port) {
     uint8_t value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
-static inline void outb(uint16_t port, uint8_t value)
-{
+static inline void outb(uint16_t port, uint8_t value) {
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline uint16_t inw(uint16_t port)
-{
+static inline uint16_t inw(uint16_t port) {
     uint16_t value;
     __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
-static inline void outw(uint16_t port, uint16_t value)
-{
+static inline void outw(uint16_t port, uint16_t value) {
     __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline uint32_t inl(uint16_t port)
-{
+static inline uint32_t inl(uint16_t port) {
     uint32_t value;
     __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
-static inline void outl(uint16_t port, uint32_t value)
-{
+static inline void outl(uint16_t port, uint32_t value) {
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static inline uint64_t rdmsr(uint32_t msr)
-{
+static inline uint64_t rdmsr(uint32_t msr) {
     uint32_t low, high;
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
     return (uint64_t)high << 32 | low;
 }
 
-static inline void wrmsr(uint32_t msr, uint64_t value)
-{
+static inline void wrmsr(uint32_t msr, uint64_t value) {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
-static inline uint64_t rdtsc(void)
-{
+static inline uint64_t rdtsc(void) {
     uint32_t low, high;
     __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
     return (uint64_t)high << 32 | low;
 }
 
-static inline uint64_t read_cr2(void)
-{
+static inline uint64_t read_cr2(void) {
     uint64_t value;
     __asm__ volatile("mov %%cr2, %0" : "=r"(value));
     return value;
 }
 
-static inline uint64_t read_cr4(void)
-{
+static inline uint64_t read_cr4(void) {
     uint64_t value;
     __asm__ volatile("mov %%cr4, %0" : "=r"(value));
     return value;
 }
 
-static inline void write_cr2(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr2" : : "r"(value));
-}
+static inline void write_cr2(uint64_t value) { __asm__ volatile("mov %0, %%cr2" : : "r"(value)); }
 
-static inline void write_cr3(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
+static inline void write_cr3(uint64_t value) { __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
 
-static inline void write_cr4(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
-}
+static inline void write_cr4(uint64_t value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
 
-static inline void xsetbv(uint64_t value)
-{
+static inline void xsetbv(uint64_t value) {
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-static inline void invlpg(const void *address)
-{
+static inline void invlpg(const void *address) {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-static inline void cpu_pause(void)
-{
-    __asm__ volatile("pause" : : : "memory");
-}
+static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
-static inline void interrupts_disable(void)
-{
-    __asm__ volatile("cli" : : : "memory");
-}
+static inline void interrupts_disable(void) { __asm__ volatile("cli" : : : "memory"); }
 
 /** Takes every interrupt that is pending, then masks them again. */
-static inline void interrupts_take_pending(void)
-{
-    __asm__ volatile("sti; nop; nop; cli" : : : "memory");
-}
+static inline void interrupts_take_pending(void) { __asm__ volatile("sti; nop; nop; cli" : : : "memory"); }
 
 /** Waits for an interrupt, takes it, and masks interrupts again. */
-static inline void interrupts_wait(void)
-{
-    __asm__ volatile("sti; hlt; cli" : : : "memory");
-}
+static inline void interrupts_wait(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 
 #endif

@@ -62,22 +62,15 @@ static struct cpu cpus[CPU_MAX];
 static uint32_t count;
 static struct gate idt[256];
 
-struct cpu *cpu_at(uint32_t index)
-{
+struct cpu *cpu_at(uint32_t index) {
     ASSERT(index < count);
     return &cpus[index];
 }
 
-uint32_t cpu_count(void)
-{
-    return count;
-}
+uint32_t cpu_count(void) { return count; }
 
-bool cpu_add(uint32_t apic_id, bool present)
-{
-    if (count == CPU_MAX) {
-        return false;
-    }
+bool cpu_add(uint32_t apic_id, bool present) {
+    if (count == CPU_MAX) { return false; }
     cpus[count].self = &cpus[count];
     cpus[count].index = count;
     cpus[count].apic_id = apic_id;
@@ -86,8 +79,7 @@ bool cpu_add(uint32_t apic_id, bool present)
     return true;
 }
 
-void cpu_set_boot(uint32_t apic_id)
-{
+void cpu_set_boot(uint32_t apic_id) {
     for (uint32_t i = 0; i < count; i++) {
         if (cpus[i].apic_id == apic_id) {
             cpus[i].apic_id = cpus[0].apic_id;
@@ -100,33 +92,27 @@ void cpu_set_boot(uint32_t apic_id)
               apic_id);
 }
 
-static uint8_t *stack_alloc(void)
-{
+static uint8_t *stack_alloc(void) {
     uint8_t *stack = pool_alloc(CPU_STACK_PAGES + 1);
-    if (stack == NULL) {
-        log_fatal("no memory for a CPU's stack; the pool is exhausted; report this line");
-    }
+    if (stack == NULL) { log_fatal("no memory for a CPU's stack; the pool is exhausted; report this line"); }
     paging_unmap_page(stack);
     return stack;
 }
 
-void cpu_alloc_stacks(struct cpu *cpu)
-{
+void cpu_alloc_stacks(struct cpu *cpu) {
     cpu->stack = stack_alloc();
     cpu->nmi_stack = stack_alloc();
     cpu->tss.ist[IST_NMI - 1] = (uint64_t)(uintptr_t)cpu->nmi_stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
 }
 
-static void gate_set(unsigned vector, unsigned ist)
-{
+static void gate_set(unsigned vector, unsigned ist) {
     uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + vector * 16;
     idt[vector] =
         (struct gate){(uint16_t)stub,         SELECTOR_CODE,          (uint16_t)(GATE_INTERRUPT | ist),
                       (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
 }
 
-static void load_tables(struct cpu *cpu)
-{
+static void load_tables(struct cpu *cpu) {
     uint64_t tss = (uint64_t)(uintptr_t)&cpu->tss;
     memcpy(cpu->gdt, boot_gdt, 5 * sizeof(uint64_t));
     cpu->gdt[5] = (sizeof cpu->tss - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
@@ -138,8 +124,7 @@ static void load_tables(struct cpu *cpu)
     wrmsr(MSR_GS_BASE, (uint64_t)(uintptr_t)cpu);
 }
 
-void cpu_early_init(void)
-{
+void cpu_early_init(void) {
     for (unsigned vector = 0; vector < 256; vector++) {
         gate_set(vector, 0);
     }
@@ -147,8 +132,7 @@ void cpu_early_init(void)
     load_tables(&boot_cpu_before_madt);
 }
 
-void cpu_load(struct cpu *cpu)
-{
+void cpu_load(struct cpu *cpu) {
     load_tables(cpu);
     gate_set(VECTOR_NMI, IST_NMI);
     struct cpuid_regs features = cpuid(7, 0);
@@ -160,25 +144,21 @@ void cpu_load(struct cpu *cpu)
     cpu->smap = (cr4 & CR4_SMAP) != 0;
 }
 
-static void report_exception(const struct trap_frame *frame)
-{
+static void report_exception(const struct trap_frame *frame) {
     log_fatal(
         "exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
         "VMM or a hardware fault; report this line",
         frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
 }
 
-void trap_handle(const struct trap_frame *frame)
-{
+void trap_handle(const struct trap_frame *frame) {
     if (frame->vector == VECTOR_NMI) {
         this_cpu()->nmi_count++;
         smp_halt_if_told();
     } else if (frame->vector < EXCEPTION_COUNT) {
         report_exception(frame);
     } else if (frame->vector != VECTOR_SPURIOUS) {
-        if (frame->vector == VECTOR_TIMER) {
-            this_cpu()->timer_deadline = 0;
-        }
+        if (frame->vector == VECTOR_TIMER) { this_cpu()->timer_deadline = 0; }
         apic_eoi();
     }
 }

@@ -51,8 +51,7 @@ struct cpu {
 };
 
 /** The CPU that executes this. */
-static inline struct cpu *this_cpu(void)
-{
+static inline struct cpu *this_cpu(void) {
     struct cpu *cpu;
     __asm__("mov %%gs:0, %0" : "=r"(cpu));
     return cpu;

@@ -59,8 +59,7 @@ static const struct cpuid_row rows[] = {
 
 static uint64_t cr4_allowed;
 
-static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf)
-{
+static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         const struct cpuid_row *row = &rows[i];
         if (row->leaf == leaf && (row->subleaf == ANY_SUBLEAF || row->subleaf == subleaf)) {
@@ -94,8 +93,7 @@ static const struct {
     {21, 7, IN_EBX, 20}, /* SMAP */
 };
 
-void cpuid_init(void)
-{
+void cpuid_init(void) {
     for (size_t i = 0; i < ARRAY_COUNT(cr4_features); i++) {
         struct cpuid_regs r = masked(cr4_features[i].leaf, 0);
         uint32_t value = cr4_features[i].where == IN_EBX   ? r.ebx
@@ -105,18 +103,11 @@ void cpuid_init(void)
     }
 }
 
-uint64_t cpuid_cr4_allowed(void)
-{
-    return cr4_allowed;
-}
+uint64_t cpuid_cr4_allowed(void) { return cr4_allowed; }
 
-uint64_t cpuid_xcr0_allowed(void)
-{
-    return masked(0xd, 0).eax;
-}
+uint64_t cpuid_xcr0_allowed(void) { return masked(0xd, 0).eax; }
 
-static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r)
-{
+static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r) {
     uint32_t count = vcpu->partition->vcpu_count;
     r->ebx |= vcpu->index << 24 | count << 16;
     r->ecx |= ONE_X2APIC | ONE_DEADLINE | ONE_HYPERVISOR;
@@ -126,8 +117,7 @@ static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r)
 }
 
 /** Topology: every vCPU is a core of its own in one package. */
-static void leaf_b(const struct vcpu *vcpu, uint32_t subleaf, struct cpuid_regs *r)
-{
+static void leaf_b(const struct vcpu *vcpu, uint32_t subleaf, struct cpuid_regs *r) {
     uint32_t count = vcpu->partition->vcpu_count;
     uint32_t bits = 0;
     while ((1u << bits) < count) {
@@ -142,15 +132,13 @@ static void leaf_b(const struct vcpu *vcpu, uint32_t subleaf, struct cpuid_regs 
     }
 }
 
-static void text_regs(const char *text, uint32_t *a, uint32_t *b, uint32_t *c)
-{
+static void text_regs(const char *text, uint32_t *a, uint32_t *b, uint32_t *c) {
     memcpy(a, text, 4);
     memcpy(b, text + 4, 4);
     memcpy(c, text + 8, 4);
 }
 
-static struct cpuid_regs hypervisor_leaf(const struct vcpu *vcpu, uint32_t leaf)
-{
+static struct cpuid_regs hypervisor_leaf(const struct vcpu *vcpu, uint32_t leaf) {
     struct cpuid_regs r = {0, 0, 0, 0};
     switch (leaf) {
     case LEAF_KVM:
@@ -168,45 +156,26 @@ static struct cpuid_regs hypervisor_leaf(const struct vcpu *vcpu, uint32_t leaf)
         r.eax = vcpu->partition->id == MULLION_AGENT_ID;
         text_regs("MullionVMM\0\0", &r.ebx, &r.ecx, &r.edx);
         break;
-    default:
-        break; /* reserved leaves of the hypervisor range read as zero */
+    default: break; /* reserved leaves of the hypervisor range read as zero */
     }
     return r;
 }
 
-struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
-{
-    if (leaf >> 28 == 4) {
-        return hypervisor_leaf(vcpu, leaf);
-    }
+struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf) {
+    if (leaf >> 28 == 4) { return hypervisor_leaf(vcpu, leaf); }
     struct cpuid_regs r = masked(leaf, subleaf);
     switch (leaf) {
-    case 0:
-        r.eax = LEAF_BASIC_MAX;
-        break;
-    case 1:
-        leaf_1(vcpu, &r);
-        break;
+    case 0: r.eax = LEAF_BASIC_MAX; break;
+    case 1: leaf_1(vcpu, &r); break;
     case 6:
         r.eax = BIT(2); /* ARAT: the emulated timer never stops */
         break;
-    case 0xb:
-        leaf_b(vcpu, subleaf, &r);
-        break;
-    case 0xd:
-        r.ecx = subleaf == 0 ? r.ecx : 0;
-        break;
-    case 0x80000000:
-        r.eax = LEAF_EXT_MAX;
-        break;
-    case 0x80000007:
-        r.edx = tsc_reliable() ? BIT(8) : 0;
-        break;
-    case 0x80000008:
-        r.ecx = vcpu->partition->vcpu_count - 1;
-        break;
-    default:
-        break; /* the table's mask is the whole answer */
+    case 0xb: leaf_b(vcpu, subleaf, &r); break;
+    case 0xd: r.ecx = subleaf == 0 ? r.ecx : 0; break;
+    case 0x80000000: r.eax = LEAF_EXT_MAX; break;
+    case 0x80000007: r.edx = tsc_reliable() ? BIT(8) : 0; break;
+    case 0x80000008: r.ecx = vcpu->partition->vcpu_count - 1; break;
+    default: break; /* the table's mask is the whole answer */
     }
     return r;
 }

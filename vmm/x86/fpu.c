@@ -15,8 +15,7 @@
 static const uint32_t initial_state[XSAVE_AREA_BYTES / 4]
     __attribute__((aligned(64))) = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET};
 
-void fpu_reset(void)
-{
+void fpu_reset(void) {
     if ((read_cr4() & CR4_OSXSAVE) != 0) {
         struct cpuid_regs all = cpuid(0xd, 0);
         xsetbv((uint64_t)all.edx << 32 | all.eax);
@@ -26,10 +25,6 @@ void fpu_reset(void)
         __asm__ volatile("fxrstor64 %0" : : "m"(initial_state));
     }
     __asm__ volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(0ull));
-    if ((cpuid(0x80000001, 0).edx >> 27 & 1) != 0) {
-        wrmsr(MSR_TSC_AUX, 0);
-    }
-    if ((cpuid(0x80000008, 0).ebx & CPUID_IBPB) != 0) {
-        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
-    }
+    if ((cpuid(0x80000001, 0).edx >> 27 & 1) != 0) { wrmsr(MSR_TSC_AUX, 0); }
+    if ((cpuid(0x80000008, 0).ebx & CPUID_IBPB) != 0) { wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); }
 }

@@ -10,8 +10,7 @@
 
 const struct hvm_ops *hvm;
 
-void hvm_choose(void)
-{
+void hvm_choose(void) {
     if ((cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM) != 0) {
         hvm = &svm_ops;
     } else if ((cpuid(1, 0).ecx & CPUID_1_ECX_VMX) != 0) {
@@ -23,7 +22,5 @@ void hvm_choose(void)
             "set-up, or use a CPU that has it");
     }
     const char *missing = hvm->missing();
-    if (missing != NULL) {
-        log_fatal("%s", missing);
-    }
+    if (missing != NULL) { log_fatal("%s", missing); }
 }

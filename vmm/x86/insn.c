@@ -105,8 +105,7 @@ struct cursor {
     uint8_t map, opcode, modrm;
 };
 
-static uint8_t peek(struct cursor *c)
-{
+static uint8_t peek(struct cursor *c) {
     if (c->at >= c->count) {
         c->ended = true;
         return 0;
@@ -114,16 +113,14 @@ static uint8_t peek(struct cursor *c)
     return c->bytes[c->at];
 }
 
-static uint8_t take(struct cursor *c)
-{
+static uint8_t take(struct cursor *c) {
     uint8_t byte = peek(c);
     c->at++;
     return byte;
 }
 
 /* Little-endian, sign-extended from `bytes` (1, 2, 4 or 8). */
-static uint64_t take_signed(struct cursor *c, unsigned bytes)
-{
+static uint64_t take_signed(struct cursor *c, unsigned bytes) {
     uint64_t value = 0;
     for (unsigned i = 0; i < bytes; i++)
         value |= (uint64_t)take(c) << (8 * i);
@@ -131,12 +128,10 @@ static uint64_t take_signed(struct cursor *c, unsigned bytes)
     return (value ^ sign) - sign;
 }
 
-static bool note_legacy_prefix(struct cursor *c, uint8_t byte)
-{
+static bool note_legacy_prefix(struct cursor *c, uint8_t byte) {
     bool segment = (byte & 0xe7) == 0x26 || byte == 0x64 || byte == 0x65; /* 26 2E 36 3E, 64 65 */
     bool rep = byte == 0xf2 || byte == 0xf3;
-    if (rep)
-        c->rep = byte;
+    if (rep) c->rep = byte;
     c->operand_prefix |= byte == 0x66;
     c->address_prefix |= byte == 0x67;
     c->lock |= byte == 0xf0;
@@ -144,12 +139,10 @@ static bool note_legacy_prefix(struct cursor *c, uint8_t byte)
 }
 
 /* A REX prefix counts only if it stands last: any prefix behind it cancels it. */
-static void take_prefixes(struct cursor *c)
-{
+static void take_prefixes(struct cursor *c) {
     for (;;) {
         uint8_t byte = peek(c);
-        if (c->ended)
-            return;
+        if (c->ended) return;
         if (c->mode == INSN_MODE_64 && (byte & 0xf0) == 0x40)
             c->rex = byte;
         else if (note_legacy_prefix(c, byte))
@@ -160,121 +153,90 @@ static void take_prefixes(struct cursor *c)
     }
 }
 
-static void take_opcode(struct cursor *c)
-{
+static void take_opcode(struct cursor *c) {
     c->opcode = take(c);
-    if (c->opcode != 0x0f)
-        return;
+    if (c->opcode != 0x0f) return;
     c->map = MAP_0F;
     c->opcode = take(c);
-    if (c->opcode != 0x38)
-        return;
+    if (c->opcode != 0x38) return;
     c->map = MAP_0F38;
     c->opcode = take(c);
 }
 
-static unsigned operand_bytes(const struct cursor *c)
-{
-    if (c->rex & REX_W)
-        return 8;
+static unsigned operand_bytes(const struct cursor *c) {
+    if (c->rex & REX_W) return 8;
     return (c->mode == INSN_MODE_16) == c->operand_prefix ? 4 : 2;
 }
 
-static unsigned address_bytes(const struct cursor *c)
-{
-    if (c->mode == INSN_MODE_64)
-        return c->address_prefix ? 4 : 8;
+static unsigned address_bytes(const struct cursor *c) {
+    if (c->mode == INSN_MODE_64) return c->address_prefix ? 4 : 8;
     return (c->mode == INSN_MODE_16) == c->address_prefix ? 4 : 2;
 }
 
-static uint8_t mandatory_prefix(const struct cursor *c)
-{
-    if (c->rep)
-        return c->rep;
+static uint8_t mandatory_prefix(const struct cursor *c) {
+    if (c->rep) return c->rep;
     return c->operand_prefix ? 0x66 : NONE;
 }
 
-static bool rule_needs_modrm(const struct rule *rule)
-{
+static bool rule_needs_modrm(const struct rule *rule) {
     return rule->form >= FORM_OPCODE && rule->form <= FORM_MEMORY;
 }
 
 /* Peeks at ModRM only for a rule that has one: the byte need not exist otherwise. */
-static bool rule_matches(const struct rule *rule, struct cursor *c)
-{
-    if (rule->map != c->map || c->opcode < rule->first || c->opcode > rule->last)
-        return false;
-    if (rule->prefix != ANY && rule->prefix != mandatory_prefix(c))
-        return false;
-    if ((rule->flags & FLAG_ONLY_64) && c->mode != INSN_MODE_64)
-        return false;
-    if (!rule_needs_modrm(rule))
-        return true;
+static bool rule_matches(const struct rule *rule, struct cursor *c) {
+    if (rule->map != c->map || c->opcode < rule->first || c->opcode > rule->last) return false;
+    if (rule->prefix != ANY && rule->prefix != mandatory_prefix(c)) return false;
+    if ((rule->flags & FLAG_ONLY_64) && c->mode != INSN_MODE_64) return false;
+    if (!rule_needs_modrm(rule)) return true;
     uint8_t modrm = peek(c);
-    if (rule->form == FORM_MEMORY && modrm >= 0xc0)
-        return false;
+    if (rule->form == FORM_MEMORY && modrm >= 0xc0) return false;
     return (modrm & rule->modrm_mask) == rule->modrm;
 }
 
-static const struct rule *find_rule(struct cursor *c)
-{
+static const struct rule *find_rule(struct cursor *c) {
     for (size_t i = 0; i < ARRAY_COUNT(rules); i++) {
-        if (rule_matches(&rules[i], c))
-            return &rules[i];
+        if (rule_matches(&rules[i], c)) return &rules[i];
     }
     return NULL;
 }
 
 /* Skips SIB and displacement. REX.B does not change which encodings have them. */
-static void skip_memory_operand(struct cursor *c)
-{
+static void skip_memory_operand(struct cursor *c) {
     uint8_t mod = c->modrm >> 6;
     uint8_t base = c->modrm & 7;
     bool narrow = address_bytes(c) == 2;
-    if (mod == 3)
-        return;
-    if (!narrow && base == 4)
-        base = take(c) & 7;
+    if (mod == 3) return;
+    if (!narrow && base == 4) base = take(c) & 7;
     if (mod == 1)
         c->at += 1;
     else if (mod == 2 || base == (narrow ? 6 : 5))
         c->at += narrow ? 2 : 4;
 }
 
-static uint8_t modrm_reg(const struct cursor *c)
-{
+static uint8_t modrm_reg(const struct cursor *c) {
     return (uint8_t)(((c->modrm >> 3) & 7) | (c->rex & REX_R ? 8 : 0));
 }
 
-static uint8_t modrm_rm(const struct cursor *c)
-{
+static uint8_t modrm_rm(const struct cursor *c) {
     return (uint8_t)((c->modrm & 7) | (c->rex & REX_B ? 8 : 0));
 }
 
-static void take_operands(struct cursor *c, const struct rule *rule)
-{
-    if (rule_needs_modrm(rule))
-        c->modrm = take(c);
-    if (rule->form == FORM_MODRM || rule->form == FORM_MEMORY)
-        skip_memory_operand(c);
-    if (rule->form == FORM_MOFFS)
-        c->at += address_bytes(c);
-    if (rule->form == FORM_IMM8)
-        c->at++;
+static void take_operands(struct cursor *c, const struct rule *rule) {
+    if (rule_needs_modrm(rule)) c->modrm = take(c);
+    if (rule->form == FORM_MODRM || rule->form == FORM_MEMORY) skip_memory_operand(c);
+    if (rule->form == FORM_MOFFS) c->at += address_bytes(c);
+    if (rule->form == FORM_IMM8) c->at++;
 }
 
 /* Without REX, byte registers 4..7 are AH, CH, DH, BH. */
-static void name_byte_register(const struct cursor *c, struct insn *insn)
-{
-    if (c->rex || insn->gpr < 4)
-        return;
+static void name_byte_register(const struct cursor *c, struct insn *insn) {
+    if (c->rex || insn->gpr < 4) return;
     insn->high_byte = true;
     insn->gpr = (uint8_t)(insn->gpr - 4);
 }
 
 /* Bit 0 of every MOV opcode tells byte (0) from operand size (1); of the extending forms, byte from word. */
-static void fill_mov(struct cursor *c, const struct rule *rule, struct insn *insn)
-{
+static void fill_mov(struct cursor *c, const struct rule *rule, struct insn *insn) {
     unsigned operand = operand_bytes(c);
     unsigned access = c->opcode & 1 ? operand : 1;
     insn->register_bytes = (uint8_t)access;
@@ -293,13 +255,11 @@ static void fill_mov(struct cursor *c, const struct rule *rule, struct insn *ins
         return;
     }
     insn->gpr = rule->form == FORM_MOFFS ? 0 : modrm_reg(c);
-    if (insn->register_bytes == 1)
-        name_byte_register(c, insn);
+    if (insn->register_bytes == 1) name_byte_register(c, insn);
 }
 
 /* AMD: LOCK before MOV CR0 names CR8 outside 64-bit mode too (APM volume 3, MOV CRn). */
-static void fill_registers(struct cursor *c, const struct rule *rule, struct insn *insn)
-{
+static void fill_registers(struct cursor *c, const struct rule *rule, struct insn *insn) {
     if (rule->form == FORM_CONTROL) {
         insn->control = (uint8_t)(modrm_reg(c) | (c->lock ? 8 : 0));
         insn->gpr = modrm_rm(c);
@@ -308,12 +268,10 @@ static void fill_registers(struct cursor *c, const struct rule *rule, struct ins
         insn->gpr = modrm_rm(c);
     else if (rule->kind == INSN_LMSW)
         insn->access_bytes = 2;
-    if (rule->kind == INSN_MOV_STORE || rule->kind == INSN_MOV_LOAD)
-        fill_mov(c, rule, insn);
+    if (rule->kind == INSN_MOV_STORE || rule->kind == INSN_MOV_LOAD) fill_mov(c, rule, insn);
 }
 
-int insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode, struct insn *insn)
-{
+int insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode, struct insn *insn) {
     struct cursor c = {
         .bytes = bytes,
         .count = count < INSN_MAX_BYTES ? count : INSN_MAX_BYTES,
@@ -323,11 +281,9 @@ int insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode, struct 
     take_prefixes(&c);
     take_opcode(&c);
     const struct rule *rule = find_rule(&c);
-    if (!rule || c.ended)
-        return -1;
+    if (!rule || c.ended) return -1;
     /* F3 REX.B 90 is XCHG R8, RAX. */
-    if (rule->kind == INSN_PAUSE && (c.rex & REX_B))
-        return -1;
+    if (rule->kind == INSN_PAUSE && (c.rex & REX_B)) return -1;
     take_operands(&c, rule);
     fill_registers(&c, rule, insn);
     if (c.ended || c.at > c.count) {

@@ -58,18 +58,14 @@ static const struct msr_row rows[] = {
     {0xc0011029, 0xc0011029, MSR_CONSTANT, DE_CFG_LFENCE_SERIALIZE}, /* DE_CFG: LFENCE serialises */
 };
 
-static const struct msr_row *row_of(uint32_t msr)
-{
+static const struct msr_row *row_of(uint32_t msr) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        if (msr >= rows[i].first && msr <= rows[i].last) {
-            return &rows[i];
-        }
+        if (msr >= rows[i].first && msr <= rows[i].last) { return &rows[i]; }
     }
     return NULL;
 }
 
-void msr_for_each_direct(void (*each)(uint32_t msr))
-{
+void msr_for_each_direct(void (*each)(uint32_t msr)) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         for (uint32_t msr = rows[i].first; rows[i].kind == MSR_DIRECT && msr <= rows[i].last; msr++) {
             each(msr);
@@ -77,107 +73,66 @@ void msr_for_each_direct(void (*each)(uint32_t msr))
     }
 }
 
-bool msr_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
-{
+bool msr_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value) {
     const struct msr_row *row = row_of(msr);
-    if (row == NULL) {
-        return false;
-    }
+    if (row == NULL) { return false; }
     switch (row->kind) {
-    case MSR_DIRECT: /* only when a back end cannot give it directly */
-        return false;
-    case MSR_CONSTANT:
-        *value = row->value;
-        return true;
-    case MSR_X2APIC_KIND:
-        return x2apic_read(&vcpu->apic, msr, rdtsc(), value) == 0;
-    case MSR_EFER_KIND:
-        *value = hvm->read(vcpu, HVM_EFER) & EFER_GUEST_BITS;
-        return true;
-    case MSR_PAT_KIND:
-        *value = hvm->read(vcpu, HVM_PAT);
-        return true;
-    case MSR_MTRR_TYPE:
-        *value = vcpu->mtrr_def_type;
-        return true;
-    case MSR_SYSTEM_TIME:
-        *value = vcpu->clock_msr;
-        return true;
-    case MSR_WALL_CLOCK:
-        *value = vcpu->wall_clock_msr;
-        return true;
+    case MSR_DIRECT: /* only when a back end cannot give it directly */ return false;
+    case MSR_CONSTANT: *value = row->value; return true;
+    case MSR_X2APIC_KIND: return x2apic_read(&vcpu->apic, msr, rdtsc(), value) == 0;
+    case MSR_EFER_KIND: *value = hvm->read(vcpu, HVM_EFER) & EFER_GUEST_BITS; return true;
+    case MSR_PAT_KIND: *value = hvm->read(vcpu, HVM_PAT); return true;
+    case MSR_MTRR_TYPE: *value = vcpu->mtrr_def_type; return true;
+    case MSR_SYSTEM_TIME: *value = vcpu->clock_msr; return true;
+    case MSR_WALL_CLOCK: *value = vcpu->wall_clock_msr; return true;
     }
     return false;
 }
 
-static bool write_x2apic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
+static bool write_x2apic(struct vcpu *vcpu, uint32_t msr, uint64_t value) {
     enum x2apic_effect effect;
-    if (x2apic_write(&vcpu->apic, msr, value, rdtsc(), &effect) != 0) {
-        return false;
-    }
-    if (effect == X2APIC_SEND_IPI) {
-        interrupt_send_ipi(vcpu, vcpu->apic.icr);
-    }
+    if (x2apic_write(&vcpu->apic, msr, value, rdtsc(), &effect) != 0) { return false; }
+    if (effect == X2APIC_SEND_IPI) { interrupt_send_ipi(vcpu, vcpu->apic.icr); }
     return true;
 }
 
 /** LMA is the CPU's; LME cannot change while paging is on. */
-static bool write_efer(struct vcpu *vcpu, uint64_t value)
-{
+static bool write_efer(struct vcpu *vcpu, uint64_t value) {
     uint64_t now = hvm->read(vcpu, HVM_EFER);
     bool lme_changes = ((value ^ now) & EFER_LME) != 0;
     bool paging = (hvm->read(vcpu, HVM_CR0) & CR0_PG) != 0;
-    if ((value & ~EFER_GUEST_BITS) != 0 || (lme_changes && paging)) {
-        return false;
-    }
+    if ((value & ~EFER_GUEST_BITS) != 0 || (lme_changes && paging)) { return false; }
     hvm->write(vcpu, HVM_EFER, (value & ~EFER_LMA) | (now & EFER_LMA));
     hvm->vcpu_flush(vcpu);
     return true;
 }
 
-static bool pat_is_valid(uint64_t value)
-{
+static bool pat_is_valid(uint64_t value) {
     for (unsigned i = 0; i < 8; i++) {
         uint8_t type = (uint8_t)(value >> (8 * i));
-        if (type > 7 || type == 2 || type == 3) {
-            return false;
-        }
+        if (type > 7 || type == 2 || type == 3) { return false; }
     }
     return true;
 }
 
-bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
+bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value) {
     const struct msr_row *row = row_of(msr);
-    if (row == NULL) {
-        return false;
-    }
+    if (row == NULL) { return false; }
     switch (row->kind) {
-    case MSR_DIRECT:
-        return false;
-    case MSR_CONSTANT:
-        return true;
-    case MSR_X2APIC_KIND:
-        return write_x2apic(vcpu, msr, value);
-    case MSR_EFER_KIND:
-        return write_efer(vcpu, value);
+    case MSR_DIRECT: return false;
+    case MSR_CONSTANT: return true;
+    case MSR_X2APIC_KIND: return write_x2apic(vcpu, msr, value);
+    case MSR_EFER_KIND: return write_efer(vcpu, value);
     case MSR_PAT_KIND:
-        if (!pat_is_valid(value)) {
-            return false;
-        }
+        if (!pat_is_valid(value)) { return false; }
         hvm->write(vcpu, HVM_PAT, value);
         return true;
     case MSR_MTRR_TYPE:
-        if ((value & ~MTRR_DEF_TYPE_BITS) != 0) {
-            return false;
-        }
+        if ((value & ~MTRR_DEF_TYPE_BITS) != 0) { return false; }
         vcpu->mtrr_def_type = value;
         return true;
-    case MSR_SYSTEM_TIME:
-        return pvclock_enable(vcpu, value);
-    case MSR_WALL_CLOCK:
-        return pvclock_write_wall_clock(vcpu, value);
+    case MSR_SYSTEM_TIME: return pvclock_enable(vcpu, value);
+    case MSR_WALL_CLOCK: return pvclock_write_wall_clock(vcpu, value);
     }
     return false;
 }

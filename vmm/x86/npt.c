@@ -15,57 +15,43 @@
 #define LEVEL_PDPT  3u
 #define LEVEL_PML4  4u
 
-static uint64_t level_bytes(unsigned level)
-{
-    return PAGE_BYTES << (9 * (level - 1));
-}
+static uint64_t level_bytes(unsigned level) { return PAGE_BYTES << (9 * (level - 1)); }
 
-static uint64_t *table_of(uint64_t entry)
-{
+static uint64_t *table_of(uint64_t entry) {
     return (uint64_t *)(uintptr_t)(entry & NPT_ADDRESS); // NOLINT(performance-no-int-to-ptr)
 }
 
-static bool is_table(uint64_t entry, unsigned level)
-{
+static bool is_table(uint64_t entry, unsigned level) {
     return (entry & NPT_PRESENT) != 0 && level > LEVEL_PT && (entry & NPT_LARGE) == 0;
 }
 
-static uint64_t *table_alloc(struct npt *npt)
-{
+static uint64_t *table_alloc(struct npt *npt) {
     uint64_t *table = npt->pages < npt->page_limit ? pool_alloc(1) : NULL;
     npt->pages += table != NULL;
     return table;
 }
 
-static void table_free(struct npt *npt, uint64_t *table, unsigned level)
-{
+static void table_free(struct npt *npt, uint64_t *table, unsigned level) {
     for (unsigned i = 0; i < ENTRIES; i++) {
-        if (is_table(table[i], level)) {
-            table_free(npt, table_of(table[i]), level - 1);
-        }
+        if (is_table(table[i], level)) { table_free(npt, table_of(table[i]), level - 1); }
     }
     pool_free(table, 1);
     npt->pages--;
 }
 
-int npt_create(struct npt *npt, uint32_t page_limit, bool gigabyte_pages)
-{
+int npt_create(struct npt *npt, uint32_t page_limit, bool gigabyte_pages) {
     *npt = (struct npt){NULL, 0, page_limit, gigabyte_pages};
     npt->root = table_alloc(npt);
     return npt->root != NULL ? 0 : -MULLION_E_POOL;
 }
 
-void npt_destroy(struct npt *npt)
-{
-    if (npt->root != NULL) {
-        table_free(npt, npt->root, LEVEL_PML4);
-    }
+void npt_destroy(struct npt *npt) {
+    if (npt->root != NULL) { table_free(npt, npt->root, LEVEL_PML4); }
     npt->root = NULL;
 }
 
 /** The level at which the next page of the mapping is entered. */
-static unsigned page_level(const struct npt *npt, uint64_t at, uint64_t to, uint64_t bytes)
-{
+static unsigned page_level(const struct npt *npt, uint64_t at, uint64_t to, uint64_t bytes) {
     unsigned level = npt->gigabyte_pages ? LEVEL_PDPT : LEVEL_PD;
     while (level > LEVEL_PT && ((at | to) % level_bytes(level) != 0 || bytes < level_bytes(level))) {
         level--;
@@ -74,16 +60,13 @@ static unsigned page_level(const struct npt *npt, uint64_t at, uint64_t to, uint
 }
 
 /** The entry for `at` at `level`, with tables made on the way; NULL if the pool or the limit is exhausted. */
-static uint64_t *entry_for(struct npt *npt, uint64_t at, unsigned level)
-{
+static uint64_t *entry_for(struct npt *npt, uint64_t at, unsigned level) {
     uint64_t *table = npt->root;
     for (unsigned l = LEVEL_PML4; l > level; l--) {
         uint64_t *entry = &table[at / level_bytes(l) % ENTRIES];
         if ((*entry & NPT_PRESENT) == 0) {
             uint64_t *below = table_alloc(npt);
-            if (below == NULL) {
-                return NULL;
-            }
+            if (below == NULL) { return NULL; }
             *entry = (uint64_t)(uintptr_t)below | NPT_PRESENT | NPT_WRITE | NPT_USER;
         }
         table = table_of(*entry);
@@ -91,8 +74,7 @@ static uint64_t *entry_for(struct npt *npt, uint64_t at, unsigned level)
     return &table[at / level_bytes(level) % ENTRIES];
 }
 
-int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable)
-{
+int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable) {
     for (uint64_t done = 0; done < bytes;) {
         unsigned level = page_level(npt, at.v + done, to.v + done, bytes - done);
         uint64_t *entry = entry_for(npt, at.v + done, level);
@@ -107,12 +89,9 @@ int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable)
     return 0;
 }
 
-static bool is_empty(const uint64_t *table)
-{
+static bool is_empty(const uint64_t *table) {
     for (unsigned i = 0; i < ENTRIES; i++) {
-        if (table[i] != 0) {
-            return false;
-        }
+        if (table[i] != 0) { return false; }
     }
     return true;
 }
@@ -120,17 +99,14 @@ static bool is_empty(const uint64_t *table)
 /** Clears the part of `table` (which maps from `base`) that lies in [from, to); frees tables that become
  * empty. */
 static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t base, uint64_t from,
-                     uint64_t to)
-{
+                     uint64_t to) {
     uint64_t step = level_bytes(level);
     uint64_t first = from > base ? (from - base) / step : 0;
     for (uint64_t i = first; i < ENTRIES && base + i * step < to; i++) {
         if (is_table(table[i], level)) {
             uint64_t *below = table_of(table[i]);
             unmap_in(npt, below, level - 1, base + i * step, from, to);
-            if (!is_empty(below)) {
-                continue;
-            }
+            if (!is_empty(below)) { continue; }
             pool_free(below, 1);
             npt->pages--;
         }
@@ -138,19 +114,15 @@ static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t 
     }
 }
 
-void npt_unmap(struct npt *npt, gpa_t at, uint64_t bytes)
-{
+void npt_unmap(struct npt *npt, gpa_t at, uint64_t bytes) {
     unmap_in(npt, npt->root, LEVEL_PML4, 0, at.v, at.v + bytes);
 }
 
-bool npt_translate(const struct npt *npt, gpa_t at, hpa_t *to, bool *writable)
-{
+bool npt_translate(const struct npt *npt, gpa_t at, hpa_t *to, bool *writable) {
     const uint64_t *table = npt->root;
     for (unsigned level = LEVEL_PML4; level >= LEVEL_PT; level--) {
         uint64_t entry = table[at.v / level_bytes(level) % ENTRIES];
-        if ((entry & NPT_PRESENT) == 0) {
-            return false;
-        }
+        if ((entry & NPT_PRESENT) == 0) { return false; }
         if (!is_table(entry, level)) {
             *to = hpa((entry & NPT_ADDRESS) + at.v % level_bytes(level));
             *writable = (entry & NPT_WRITE) != 0;

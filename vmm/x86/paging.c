@@ -33,8 +33,7 @@ static const uint64_t rights_bits[] = {
     [PAGING_WRITE_COMBINING] = PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_PWT,
 };
 
-static uint64_t *table_alloc(void)
-{
+static uint64_t *table_alloc(void) {
     uint64_t *table = pool_alloc(1);
     if (table == NULL) {
         log_fatal("out of memory for the VMM's page tables; the pool is exhausted; report this line");
@@ -43,65 +42,49 @@ static uint64_t *table_alloc(void)
 }
 
 /** The table below `*entry`, made if absent. `user` opens the upper levels for a window. */
-static uint64_t *table_below(uint64_t *entry, uint64_t user)
-{
-    if ((*entry & PTE_PRESENT) == 0) {
-        *entry = (uint64_t)(uintptr_t)table_alloc() | TABLE_RIGHTS | user;
-    }
+static uint64_t *table_below(uint64_t *entry, uint64_t user) {
+    if ((*entry & PTE_PRESENT) == 0) { *entry = (uint64_t)(uintptr_t)table_alloc() | TABLE_RIGHTS | user; }
     return (uint64_t *)(uintptr_t)(*entry & PTE_ADDRESS); // NOLINT(performance-no-int-to-ptr)
 }
 
-static uint64_t *directory_for(uint64_t address, uint64_t user)
-{
+static uint64_t *directory_for(uint64_t address, uint64_t user) {
     uint64_t *pointers = table_below(&root[address >> 39 & 511], user);
     return table_below(&pointers[address >> 30 & 511], user);
 }
 
-static uint64_t *page_entry(uint64_t address)
-{
+static uint64_t *page_entry(uint64_t address) {
     uint64_t *pages = table_below(&directory_for(address, 0)[address >> 21 & 511], 0);
     return &pages[address >> 12 & 511];
 }
 
 /** Maps one large page if `at` begins one that lies wholly before `end` and nothing is there yet. */
-static bool map_large(uint64_t at, uint64_t end, enum paging_rights rights)
-{
-    if (at % FRAME_BYTES != 0 || end - at < FRAME_BYTES) {
-        return false;
-    }
+static bool map_large(uint64_t at, uint64_t end, enum paging_rights rights) {
+    if (at % FRAME_BYTES != 0 || end - at < FRAME_BYTES) { return false; }
     uint64_t *entry = &directory_for(at, 0)[at >> 21 & 511];
-    if ((*entry & PTE_PRESENT) != 0 && (*entry & PTE_LARGE) == 0) {
-        return false;
-    }
+    if ((*entry & PTE_PRESENT) != 0 && (*entry & PTE_LARGE) == 0) { return false; }
     *entry = at | rights_bits[rights] | PTE_LARGE;
     return true;
 }
 
-void paging_map(uint64_t start, uint64_t bytes, enum paging_rights rights)
-{
+void paging_map(uint64_t start, uint64_t bytes, enum paging_rights rights) {
     uint64_t end = align_up(start + bytes, PAGE_BYTES);
     for (uint64_t at = align_down(start, PAGE_BYTES); at < end;) {
         bool large = rights != PAGING_READ_WRITE && map_large(at, end, rights);
-        if (!large) {
-            *page_entry(at) = at | rights_bits[rights];
-        }
+        if (!large) { *page_entry(at) = at | rights_bits[rights]; }
         at += large ? FRAME_BYTES : PAGE_BYTES;
     }
 }
 
-void paging_unmap_page(const void *page)
-{
+void paging_unmap_page(const void *page) {
     *page_entry((uint64_t)(uintptr_t)page) = 0;
     invlpg(page);
 }
 
-static void map_between(const char *start, const char *end, enum paging_rights rights)
-{
+static void map_between(const char *start, const char *end, enum paging_rights rights) {
     paging_map((uint64_t)(uintptr_t)start, (uint64_t)(end - start), rights);
 }
 
-void paging_init(void)
-{
+void paging_init(void) {
     root = table_alloc();
     map_between(vmm_image_start, vmm_text_end, PAGING_EXECUTE);
     map_between(vmm_text_end, vmm_rodata_end, PAGING_READ);
@@ -110,19 +93,14 @@ void paging_init(void)
     window_directory = directory_for(WINDOW_BASE, PTE_USER);
 }
 
-void paging_activate(void)
-{
+void paging_activate(void) {
     wrmsr(MSR_PAT, PAT_VALUE);
     write_cr3((uint64_t)(uintptr_t)root);
 }
 
-uint64_t paging_root(void)
-{
-    return (uint64_t)(uintptr_t)root;
-}
+uint64_t paging_root(void) { return (uint64_t)(uintptr_t)root; }
 
-uint64_t *paging_window_entry(uint32_t index)
-{
+uint64_t *paging_window_entry(uint32_t index) {
     ASSERT(index < 512);
     return &window_directory[index];
 }

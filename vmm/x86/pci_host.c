@@ -28,8 +28,7 @@ struct bus {
     uint8_t number;
 };
 
-static uint32_t config_read(const struct bus *bus, uint32_t function, uint32_t reg)
-{
+static uint32_t config_read(const struct bus *bus, uint32_t function, uint32_t reg) {
     if (bus->ecam != 0) {
         return *(volatile uint32_t *)(uintptr_t)(bus->ecam + function * 4096 + reg); // NOLINT
     }
@@ -37,8 +36,7 @@ static uint32_t config_read(const struct bus *bus, uint32_t function, uint32_t r
     return inl(CONFIG_DATA);
 }
 
-static void config_write(const struct bus *bus, uint32_t function, uint32_t reg, uint32_t value)
-{
+static void config_write(const struct bus *bus, uint32_t function, uint32_t reg, uint32_t value) {
     if (bus->ecam != 0) {
         *(volatile uint32_t *)(uintptr_t)(bus->ecam + function * 4096 + reg) = value; // NOLINT
         return;
@@ -47,8 +45,7 @@ static void config_write(const struct bus *bus, uint32_t function, uint32_t reg,
     outl(CONFIG_DATA, value);
 }
 
-static void add(const struct bus *bus, uint32_t function, uint32_t id)
-{
+static void add(const struct bus *bus, uint32_t function, uint32_t id) {
     if (count == PCI_HOST_MAX) {
         dropped++;
         return;
@@ -64,16 +61,14 @@ static void add(const struct bus *bus, uint32_t function, uint32_t id)
 
 /** Bridges keep bus mastering: they forward for what lies below, which is off. The upper half of the register
  * is status, cleared by writing ones, so it is written as zero. */
-static void master_off(const struct bus *bus, uint32_t function, uint32_t header)
-{
+static void master_off(const struct bus *bus, uint32_t function, uint32_t header) {
     uint32_t command = config_read(bus, function, REG_COMMAND);
     if ((header & HEADER_TYPE_MASK) == 0 && (command & COMMAND_MASTER) != 0) {
         config_write(bus, function, REG_COMMAND, command & 0xffff & ~(uint32_t)COMMAND_MASTER);
     }
 }
 
-static void scan_bus(const struct bus *bus)
-{
+static void scan_bus(const struct bus *bus) {
     for (uint32_t function = 0; function < FUNCTIONS_PER_BUS; function++) {
         uint32_t id = config_read(bus, function, REG_ID);
         if ((id & 0xffff) == 0xffff) {
@@ -83,14 +78,11 @@ static void scan_bus(const struct bus *bus)
         uint32_t header = config_read(bus, function, REG_HEADER) >> 16 & 0xff;
         add(bus, function, id);
         master_off(bus, function, header);
-        if (function % 8 == 0 && (header & HEADER_MULTI) == 0) {
-            function += 7;
-        }
+        if (function % 8 == 0 && (header & HEADER_MULTI) == 0) { function += 7; }
     }
 }
 
-void pci_host_scan(const struct acpi_info *acpi)
-{
+void pci_host_scan(const struct acpi_info *acpi) {
     for (uint32_t i = 0; i < acpi->ecam_count; i++) {
         const struct acpi_ecam *ecam = &acpi->ecam[i];
         uint64_t buses = (uint64_t)ecam->last_bus - ecam->first_bus + 1;
@@ -109,12 +101,6 @@ void pci_host_scan(const struct acpi_info *acpi)
     }
 }
 
-uint32_t pci_host_count(void)
-{
-    return count;
-}
+uint32_t pci_host_count(void) { return count; }
 
-void pci_host_info(struct mullion_pci_info *info)
-{
-    *info = functions[info->index];
-}
+void pci_host_info(struct mullion_pci_info *info) { *info = functions[info->index]; }

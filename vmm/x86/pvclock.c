@@ -41,8 +41,7 @@ _Static_assert(offsetof(struct wall_clock, version) == 0 && offsetof(struct wall
 _Static_assert(offsetof(struct wall_clock, nanoseconds) == 8 && sizeof(struct wall_clock) == 12, "");
 
 /** The multiplier has 31 or 32 significant bits, for the least rounding error. */
-static void scale(struct time_info *info)
-{
+static void scale(struct time_info *info) {
     uint64_t khz = tsc_khz();
     while (khz <= NS_PER_MS) {
         khz *= 2;
@@ -56,8 +55,7 @@ static void scale(struct time_info *info)
     info->tsc_to_system_mul = (uint32_t)mul_div(NS_PER_MS, BIT(32), ticks);
 }
 
-bool pvclock_enable(struct vcpu *vcpu, uint64_t value)
-{
+bool pvclock_enable(struct vcpu *vcpu, uint64_t value) {
     gpa_t at = gpa(value & ~ENABLED);
     struct time_info info = {.version = 2, .tsc_timestamp = tsc_at_boot(), .flags = 0};
     info.flags = tsc_reliable() ? FLAG_TSC_STABLE : 0;
@@ -70,8 +68,7 @@ bool pvclock_enable(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
-bool pvclock_write_wall_clock(struct vcpu *vcpu, uint64_t value)
-{
+bool pvclock_write_wall_clock(struct vcpu *vcpu, uint64_t value) {
     struct wall_clock clock = {.version = 2, .seconds = (uint32_t)tsc_boot_epoch(), .nanoseconds = 0};
     if (value % 4 != 0 || partition_write(vcpu->partition, gpa(value), &clock, sizeof clock) != 0) {
         return false;

@@ -11,15 +11,13 @@
 #define PM1_SLP_ENABLE BIT(13)
 #define STEP_US        100000u
 
-static void wait_step(void)
-{
+static void wait_step(void) {
     for (uint64_t end = rdtsc() + tsc_from_us(STEP_US); rdtsc() < end;) {
         console_poll();
     }
 }
 
-void reset_machine(const struct acpi_info *acpi)
-{
+void reset_machine(const struct acpi_info *acpi) {
     wait_step(); /* lets the serial ports drain */
     for (;;) {
         if (acpi->reset_port != 0) {
@@ -34,15 +32,13 @@ void reset_machine(const struct acpi_info *acpi)
     }
 }
 
-static void sleep_by(uint16_t port, uint32_t type)
-{
+static void sleep_by(uint16_t port, uint32_t type) {
     if (port != 0) {
         outw(port, (uint16_t)((inw(port) & PM1_SCI_ENABLE) | type << PM1_SLP_TYP | PM1_SLP_ENABLE));
     }
 }
 
-int reset_power_off(const struct acpi_info *acpi, uint32_t slp_typa, uint32_t slp_typb)
-{
+int reset_power_off(const struct acpi_info *acpi, uint32_t slp_typa, uint32_t slp_typb) {
     wait_step();
     sleep_by(acpi->pm1a_control, slp_typa);
     sleep_by(acpi->pm1b_control, slp_typb);

@@ -33,26 +33,21 @@ extern char ap_trampoline[], ap_trampoline_end[], ap_trampoline_fields[], ap_ent
 
 static bool halt_told;
 
-static void wait_us(uint64_t microseconds)
-{
+static void wait_us(uint64_t microseconds) {
     for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) {
         cpu_pause();
     }
 }
 
-static bool wait_started(const struct cpu *cpu, uint64_t microseconds)
-{
+static bool wait_started(const struct cpu *cpu, uint64_t microseconds) {
     for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) {
-        if (__atomic_load_n(&cpu->started, __ATOMIC_ACQUIRE)) {
-            return true;
-        }
+        if (__atomic_load_n(&cpu->started, __ATOMIC_ACQUIRE)) { return true; }
         cpu_pause();
     }
     return false;
 }
 
-static void fill_trampoline(uint64_t page, const struct cpu *cpu)
-{
+static void fill_trampoline(uint64_t page, const struct cpu *cpu) {
     size_t bytes = (size_t)(ap_trampoline_end - ap_trampoline);
     struct ap_fields fields = {.entry = (uint32_t)(uintptr_t)ap_entry_32,
                                .selector = 24,
@@ -64,20 +59,16 @@ static void fill_trampoline(uint64_t page, const struct cpu *cpu)
     memcpy(to + (ap_trampoline_fields - ap_trampoline), &fields, sizeof fields);
 }
 
-static bool start(const struct cpu *cpu, uint64_t page)
-{
+static bool start(const struct cpu *cpu, uint64_t page) {
     fill_trampoline(page, cpu);
     apic_send_init(cpu->apic_id);
     wait_us(INIT_WAIT_US);
     apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES));
-    if (!wait_started(cpu, SIPI_WAIT_US)) {
-        apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES));
-    }
+    if (!wait_started(cpu, SIPI_WAIT_US)) { apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES)); }
     return wait_started(cpu, START_LIMIT_US);
 }
 
-void smp_start_all(uint64_t trampoline_page)
-{
+void smp_start_all(uint64_t trampoline_page) {
     paging_map(trampoline_page, PAGE_BYTES, PAGING_READ_WRITE);
     for (uint32_t i = 1; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_at(i);
@@ -98,8 +89,7 @@ void smp_start_all(uint64_t trampoline_page)
     paging_unmap_page((void *)trampoline_page); // NOLINT(performance-no-int-to-ptr)
 }
 
-void cpu_main_ap(struct cpu *cpu)
-{
+void cpu_main_ap(struct cpu *cpu) {
     paging_activate();
     cpu_load(cpu);
     apic_enable();
@@ -109,23 +99,16 @@ void cpu_main_ap(struct cpu *cpu)
     run_cpu();
 }
 
-void smp_kick(const struct cpu *cpu)
-{
-    apic_send_fixed(cpu->apic_id, VECTOR_KICK);
-}
+void smp_kick(const struct cpu *cpu) { apic_send_fixed(cpu->apic_id, VECTOR_KICK); }
 
-void smp_halt_others(void)
-{
+void smp_halt_others(void) {
     __atomic_store_n(&halt_told, true, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < cpu_count(); i++) {
-        if (cpu_at(i)->started && cpu_at(i) != this_cpu()) {
-            apic_send_nmi(cpu_at(i)->apic_id);
-        }
+        if (cpu_at(i)->started && cpu_at(i) != this_cpu()) { apic_send_nmi(cpu_at(i)->apic_id); }
     }
 }
 
-void smp_halt_if_told(void)
-{
+void smp_halt_if_told(void) {
     while (__atomic_load_n(&halt_told, __ATOMIC_SEQ_CST)) {
         __asm__ volatile("cli; hlt");
     }

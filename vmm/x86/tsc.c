@@ -19,33 +19,17 @@
 static uint64_t khz, boot_tsc, boot_epoch;
 static uint16_t pm_port;
 
-void tsc_note_boot(void)
-{
-    boot_tsc = rdtsc();
-}
+void tsc_note_boot(void) { boot_tsc = rdtsc(); }
 
-uint64_t tsc_at_boot(void)
-{
-    return boot_tsc;
-}
+uint64_t tsc_at_boot(void) { return boot_tsc; }
 
-uint64_t tsc_boot_epoch(void)
-{
-    return boot_epoch;
-}
+uint64_t tsc_boot_epoch(void) { return boot_epoch; }
 
-uint64_t tsc_khz(void)
-{
-    return khz;
-}
+uint64_t tsc_khz(void) { return khz; }
 
-uint64_t tsc_from_us(uint64_t microseconds)
-{
-    return mul_div(microseconds, khz, 1000);
-}
+uint64_t tsc_from_us(uint64_t microseconds) { return mul_div(microseconds, khz, 1000); }
 
-static void delay_pm(uint32_t microseconds)
-{
+static void delay_pm(uint32_t microseconds) {
     uint32_t wanted = (uint32_t)(microseconds * PM_TIMER_HZ / 1000000);
     uint32_t start = inl(pm_port);
     while (((inl(pm_port) - start) & PM_TIMER_MASK) < wanted) {
@@ -54,8 +38,7 @@ static void delay_pm(uint32_t microseconds)
 }
 
 /** PIT channel 2 in mode 0; its output shows in port 0x61, bit 5. */
-static void delay_pit(uint32_t microseconds)
-{
+static void delay_pit(uint32_t microseconds) {
     uint64_t ticks = microseconds * PIT_HZ / 1000000;
     outb(0x61, (uint8_t)((inb(0x61) & 0xfc) | 1));
     outb(0x43, 0xb0);
@@ -72,8 +55,7 @@ static void delay_pit(uint32_t microseconds)
 
 /** The delay overshoots when something else held the CPU (SMM, an outer hypervisor): the shortest round is
  * the truest. */
-static uint64_t measure(void (*delay)(uint32_t))
-{
+static uint64_t measure(void (*delay)(uint32_t)) {
     uint64_t shortest = UINT64_MAX;
     for (int i = 0; i < CALIBRATION_ROUNDS; i++) {
         uint64_t start = rdtsc();
@@ -84,30 +66,23 @@ static uint64_t measure(void (*delay)(uint32_t))
     return shortest * 1000 / CALIBRATION_US;
 }
 
-static uint8_t rtc_read(uint8_t index)
-{
+static uint8_t rtc_read(uint8_t index) {
     outb(0x70, index);
     return inb(0x71);
 }
 
-static uint64_t from_bcd(uint8_t value, bool bcd)
-{
-    return bcd ? (value >> 4) * 10u + (value & 15) : value;
-}
+static uint64_t from_bcd(uint8_t value, bool bcd) { return bcd ? (value >> 4) * 10u + (value & 15) : value; }
 
-static uint64_t days_before_year(uint64_t year)
-{
+static uint64_t days_before_year(uint64_t year) {
     year--;
     return year * 365 + year / 4 - year / 100 + year / 400;
 }
 
-static void read_rtc(void)
-{
+static void read_rtc(void) {
     static const uint16_t days_before_month[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     uint8_t raw[6]; /* second minute hour day month year */
     static const uint8_t registers[] = {0, 2, 4, 7, 8, 9};
-    for (unsigned polls = 0; (rtc_read(10) & 0x80) != 0 && polls < 100000; polls++) {
-    }
+    for (unsigned polls = 0; (rtc_read(10) & 0x80) != 0 && polls < 100000; polls++) {}
     uint8_t mode = rtc_read(11);
     for (size_t i = 0; i < sizeof raw; i++) {
         raw[i] = rtc_read(registers[i]);
@@ -130,8 +105,7 @@ static void read_rtc(void)
     boot_epoch -= (rdtsc() - boot_tsc) / (khz * 1000);
 }
 
-void tsc_init(uint16_t pm_timer_port)
-{
+void tsc_init(uint16_t pm_timer_port) {
     pm_port = pm_timer_port;
     void (*delay)(uint32_t) = pm_port != 0 ? delay_pm : delay_pit;
     khz = measure(delay);
@@ -144,8 +118,7 @@ void tsc_init(uint16_t pm_timer_port)
     }
 }
 
-void tsc_arm_timer(uint64_t deadline)
-{
+void tsc_arm_timer(uint64_t deadline) {
     struct cpu *cpu = this_cpu();
     if (deadline == cpu->timer_deadline) { /* trap_handle() forgets it when the timer has fired */
         return;
@@ -172,8 +145,7 @@ static struct {
     bool backwards;
 } sync;
 
-static bool sync_wait(uint32_t turn)
-{
+static bool sync_wait(uint32_t turn) {
     for (uint64_t start = rdtsc(); __atomic_load_n(&sync.turn, __ATOMIC_ACQUIRE) != turn;) {
         if (rdtsc() - start > SYNC_DEADLINE_MS * khz) {
             sync.backwards = true;
@@ -184,12 +156,9 @@ static bool sync_wait(uint32_t turn)
     return true;
 }
 
-static void sync_pass(uint32_t first)
-{
+static void sync_pass(uint32_t first) {
     for (uint32_t round = first; round < SYNC_ROUNDS; round += 2) {
-        if (!sync_wait(round)) {
-            return;
-        }
+        if (!sync_wait(round)) { return; }
         uint64_t now = rdtsc();
         sync.backwards |= now < sync.stamp;
         sync.stamp = now;
@@ -197,22 +166,13 @@ static void sync_pass(uint32_t first)
     }
 }
 
-void tsc_check_boot_side(void)
-{
+void tsc_check_boot_side(void) {
     sync.stamp = 0;
     sync_pass(0);
-    if (!sync_wait(SYNC_ROUNDS)) {
-        log_line("TSC check: a CPU did not answer");
-    }
+    if (!sync_wait(SYNC_ROUNDS)) { log_line("TSC check: a CPU did not answer"); }
     __atomic_store_n(&sync.turn, 0, __ATOMIC_RELEASE);
 }
 
-void tsc_check_other_side(void)
-{
-    sync_pass(1);
-}
+void tsc_check_other_side(void) { sync_pass(1); }
 
-bool tsc_reliable(void)
-{
-    return !sync.backwards;
-}
+bool tsc_reliable(void) { return !sync.backwards; }

@@ -25,13 +25,9 @@ struct exit_row {
 static exit_handler handle_port, handle_msr, handle_npf, handle_cr_write, handle_iret, handle_exception;
 
 #define NOT_INTERCEPTED(name)                                                                                \
-    {                                                                                                        \
-        name, MULLION_EXIT_UNKNOWN, exit_refuse                                                              \
-    }
+    { name, MULLION_EXIT_UNKNOWN, exit_refuse }
 #define UNDEFINED(name)                                                                                      \
-    {                                                                                                        \
-        name, MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined                                                  \
-    }
+    { name, MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined }
 
 static const struct exit_row rows[CODE_LIMIT] = {
     [0x00 ... 0x0f] = NOT_INTERCEPTED("CR_READ"),
@@ -107,23 +103,16 @@ static const struct exit_row rows[CODE_LIMIT] = {
 static const struct exit_row entry_failed = {"INVALID", MULLION_EXIT_UNKNOWN, exit_entry_failed};
 static const struct exit_row undefined_code = {NULL, MULLION_EXIT_UNKNOWN, exit_unknown};
 
-static const struct exit_row *row_of(uint64_t code)
-{
-    if (code < CODE_LIMIT && rows[code].name != NULL) {
-        return &rows[code];
-    }
+static const struct exit_row *row_of(uint64_t code) {
+    if (code < CODE_LIMIT && rows[code].name != NULL) { return &rows[code]; }
     bool refused =
         code == SVM_EXIT_INVALID || code == CODE_BUSY || code == CODE_IDLE || code == CODE_INVALID_PMC;
     return refused ? &entry_failed : &undefined_code;
 }
 
-const char *svm_exit_name(uint64_t code)
-{
-    return row_of(code)->name;
-}
+const char *svm_exit_name(uint64_t code) { return row_of(code)->name; }
 
-static void handle_port(struct vcpu *vcpu)
-{
+static void handle_port(struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     vcpu->exit.port = (uint16_t)(vmcb->exit_info_1 >> IOIO_PORT_SHIFT);
     vcpu->exit.port_bytes = (uint8_t)(vmcb->exit_info_1 >> IOIO_SIZE_SHIFT & 7);
@@ -133,17 +122,13 @@ static void handle_port(struct vcpu *vcpu)
     exit_port(vcpu);
 }
 
-static void handle_msr(struct vcpu *vcpu)
-{
+static void handle_msr(struct vcpu *vcpu) {
     uint32_t msr = (uint32_t)vcpu->gpr[RCX];
-    if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
-        vcpu->exit_reason = MULLION_EXIT_X2APIC;
-    }
+    if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) { vcpu->exit_reason = MULLION_EXIT_X2APIC; }
     (vmcb_of(vcpu)->exit_info_1 != 0 ? exit_msr_write : exit_msr_read)(vcpu);
 }
 
-static void handle_npf(struct vcpu *vcpu)
-{
+static void handle_npf(struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     vcpu->exit.gpa = vmcb->exit_info_2;
     vcpu->exit.is_write = (vmcb->exit_info_1 & NPF_WRITE) != 0;
@@ -151,31 +136,23 @@ static void handle_npf(struct vcpu *vcpu)
     exit_mmio(vcpu);
 }
 
-static void handle_cr_write(struct vcpu *vcpu)
-{
+static void handle_cr_write(struct vcpu *vcpu) {
     vcpu->exit.control = (uint8_t)(vcpu->exit.code - CODE_CR_WRITE);
     exit_cr_write(vcpu);
 }
 
-static void handle_exception(struct vcpu *vcpu)
-{
+static void handle_exception(struct vcpu *vcpu) {
     vcpu->exit.vector = (uint8_t)(vcpu->exit.code - CODE_EXCEPTION);
     exit_exception(vcpu);
 }
 
-static void handle_iret(struct vcpu *vcpu)
-{
-    svm_nmi_unblock(vcpu);
-}
+static void handle_iret(struct vcpu *vcpu) { svm_nmi_unblock(vcpu); }
 
 /** An event whose delivery the exit cut short is delivered again; a software interrupt is executed again. */
-static void requeue_event(struct vcpu *vcpu)
-{
+static void requeue_event(struct vcpu *vcpu) {
     uint64_t info = vmcb_of(vcpu)->exit_int_info;
     unsigned type = (unsigned)(info >> EVENT_TYPE_SHIFT & 7);
-    if ((info & EVENT_VALID) == 0 || type == EVENT_TYPE_SOFTWARE) {
-        return;
-    }
+    if ((info & EVENT_VALID) == 0 || type == EVENT_TYPE_SOFTWARE) { return; }
     vcpu->event.kind = type == EVENT_TYPE_NMI         ? EVENT_NMI
                        : type == EVENT_TYPE_EXCEPTION ? EVENT_EXCEPTION
                                                       : EVENT_INTERRUPT;
@@ -184,8 +161,7 @@ static void requeue_event(struct vcpu *vcpu)
     vcpu->event.error = (uint32_t)(info >> 32);
 }
 
-void svm_handle_exit(struct vcpu *vcpu)
-{
+void svm_handle_exit(struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     const struct exit_row *row = row_of(vmcb->exit_code);
     vcpu->exit = (struct vcpu_exit){.code = vmcb->exit_code};

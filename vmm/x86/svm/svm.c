@@ -39,13 +39,9 @@ void svm_switch(uint64_t vmcb, uint64_t *gpr, uint64_t host_vmcb);
 static uint8_t *iopm, *msrpm;
 static bool has_next_rip;
 
-static uint64_t physical(const void *at)
-{
-    return (uint64_t)(uintptr_t)at;
-}
+static uint64_t physical(const void *at) { return (uint64_t)(uintptr_t)at; }
 
-static const char *svm_missing(void)
-{
+static const char *svm_missing(void) {
     if ((rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) != 0) {
         return "AMD SVM is disabled; the firmware has switched it off (VM_CR.SVMDIS); enable SVM in the "
                "firmware set-up";
@@ -58,8 +54,7 @@ static const char *svm_missing(void)
 }
 
 /** Clears both intercept bits of a register; the map's three parts follow APM section 15.11. */
-static void msr_allow(uint32_t msr)
-{
+static void msr_allow(uint32_t msr) {
     static const struct {
         uint32_t first;
         uint32_t offset;
@@ -72,8 +67,7 @@ static void msr_allow(uint32_t msr)
     }
 }
 
-static void svm_init(void)
-{
+static void svm_init(void) {
     iopm = pool_alloc(IOPM_PAGES);
     msrpm = pool_alloc(MSRPM_PAGES);
     ASSERT(iopm != NULL && msrpm != NULL);
@@ -84,8 +78,7 @@ static void svm_init(void)
 }
 
 /** The CPU's two pages: where VMRUN keeps the host, and a VMCB for VMSAVE of the rest. */
-static void svm_cpu_enable(struct cpu *cpu)
-{
+static void svm_cpu_enable(struct cpu *cpu) {
     uint8_t *pages = pool_alloc(2);
     ASSERT(pages != NULL);
     cpu->vendor = pages + PAGE_BYTES;
@@ -94,19 +87,14 @@ static void svm_cpu_enable(struct cpu *cpu)
     __asm__ volatile("vmsave %0" : : "a"(cpu->vendor) : "memory");
 }
 
-static int svm_vcpu_create(struct vcpu *vcpu)
-{
+static int svm_vcpu_create(struct vcpu *vcpu) {
     vcpu->vendor = pool_alloc(1);
     return vcpu->vendor != NULL ? 0 : -MULLION_E_POOL;
 }
 
-static void svm_vcpu_destroy(struct vcpu *vcpu)
-{
-    pool_free(vcpu->vendor, 1);
-}
+static void svm_vcpu_destroy(struct vcpu *vcpu) { pool_free(vcpu->vendor, 1); }
 
-static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu)
-{
+static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu) {
     vmcb->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8);
     vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
     vmcb->intercept_1 =
@@ -129,8 +117,7 @@ static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu)
 }
 
 static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t code_attr,
-                         uint16_t data_selector, uint16_t data_attr, uint32_t limit)
-{
+                         uint16_t data_selector, uint16_t data_attr, uint32_t limit) {
     struct vmcb_segment data = {data_selector, data_attr, limit, 0};
     vmcb->cs = (struct vmcb_segment){code_selector, code_attr, limit, 0};
     vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = data;
@@ -139,8 +126,7 @@ static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t cod
     vmcb->tr = (struct vmcb_segment){0, ATTR_TSS, 0xffff, 0};
 }
 
-static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry)
-{
+static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry) {
     struct vmcb *vmcb = vmcb_of(vcpu);
     memset(vmcb, 0, sizeof *vmcb);
     set_controls(vmcb, vcpu);
@@ -170,13 +156,9 @@ static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry)
     }
 }
 
-static void svm_vcpu_flush(struct vcpu *vcpu)
-{
-    vmcb_of(vcpu)->tlb_control = TLB_FLUSH_ALL;
-}
+static void svm_vcpu_flush(struct vcpu *vcpu) { vmcb_of(vcpu)->tlb_control = TLB_FLUSH_ALL; }
 
-static void svm_run(struct vcpu *vcpu)
-{
+static void svm_run(struct vcpu *vcpu) {
     struct vmcb *vmcb = vmcb_of(vcpu);
     if (vcpu->fresh) {
         fpu_reset();
@@ -191,60 +173,42 @@ static void svm_run(struct vcpu *vcpu)
 }
 
 /** Where a register lies in the VMCB. */
-static uint64_t *field(const struct vcpu *vcpu, enum hvm_register r)
-{
+static uint64_t *field(const struct vcpu *vcpu, enum hvm_register r) {
     struct vmcb *vmcb = vmcb_of(vcpu);
     switch (r) {
-    case HVM_RIP:
-        return &vmcb->rip;
-    case HVM_RSP:
-        return &vmcb->rsp;
-    case HVM_RFLAGS:
-        return &vmcb->rflags;
-    case HVM_CR0:
-        return &vmcb->cr0;
-    case HVM_CR2:
-        return &vmcb->cr2;
-    case HVM_CR3:
-        return &vmcb->cr3;
-    case HVM_CR4:
-        return &vmcb->cr4;
-    case HVM_EFER:
-        return &vmcb->efer;
-    case HVM_PAT:
-        return &vmcb->g_pat;
-    case HVM_CS_BASE:
-        return &vmcb->cs.base;
+    case HVM_RIP: return &vmcb->rip;
+    case HVM_RSP: return &vmcb->rsp;
+    case HVM_RFLAGS: return &vmcb->rflags;
+    case HVM_CR0: return &vmcb->cr0;
+    case HVM_CR2: return &vmcb->cr2;
+    case HVM_CR3: return &vmcb->cr3;
+    case HVM_CR4: return &vmcb->cr4;
+    case HVM_EFER: return &vmcb->efer;
+    case HVM_PAT: return &vmcb->g_pat;
+    case HVM_CS_BASE: return &vmcb->cs.base;
     }
     log_fatal("internal error: no such guest register; this is a bug in the VMM; report this line");
 }
 
-static uint64_t svm_read(const struct vcpu *vcpu, enum hvm_register r)
-{
-    return *field(vcpu, r);
-}
+static uint64_t svm_read(const struct vcpu *vcpu, enum hvm_register r) { return *field(vcpu, r); }
 
-static void svm_write(struct vcpu *vcpu, enum hvm_register r, uint64_t value)
-{
+static void svm_write(struct vcpu *vcpu, enum hvm_register r, uint64_t value) {
     *field(vcpu, r) = r == HVM_EFER ? value | EFER_SVME : value;
 }
 
-static struct hvm_code svm_code(const struct vcpu *vcpu)
-{
+static struct hvm_code svm_code(const struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     bool long_mode = (vmcb->efer & EFER_LMA) != 0 && (vmcb->cs.attributes & ATTR_LONG) != 0;
     return (struct hvm_code){long_mode, (vmcb->cs.attributes & ATTR_BIG) != 0, vmcb->cpl};
 }
 
-static unsigned svm_known_length(const struct vcpu *vcpu)
-{
+static unsigned svm_known_length(const struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     uint64_t next = vcpu->exit.next_rip != 0 ? vcpu->exit.next_rip : has_next_rip ? vmcb->next_rip : 0;
     return next > vmcb->rip && next - vmcb->rip <= INSN_MAX_BYTES ? (unsigned)(next - vmcb->rip) : 0;
 }
 
-static void svm_skip(struct vcpu *vcpu, unsigned length)
-{
+static void svm_skip(struct vcpu *vcpu, unsigned length) {
     struct vmcb *vmcb = vmcb_of(vcpu);
     struct hvm_code code = svm_code(vcpu);
     uint64_t next = vmcb->rip + length;
@@ -253,21 +217,18 @@ static void svm_skip(struct vcpu *vcpu, unsigned length)
     vmcb->rflags &= ~RFLAGS_RF;
 }
 
-static bool svm_nmi_possible(const struct vcpu *vcpu)
-{
+static bool svm_nmi_possible(const struct vcpu *vcpu) {
     return !vcpu->nmi_blocked && (vmcb_of(vcpu)->interrupt_shadow & SHADOW_INTERRUPT) == 0;
 }
 
-static bool svm_interruptible(const struct vcpu *vcpu)
-{
+static bool svm_interruptible(const struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     return (vmcb->rflags & RFLAGS_IF) != 0 && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
 }
 
 /** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that
  * way. */
-static void svm_want_window(struct vcpu *vcpu, bool wanted)
-{
+static void svm_want_window(struct vcpu *vcpu, bool wanted) {
     struct vmcb *vmcb = vmcb_of(vcpu);
     if (wanted) {
         vmcb->vintr |= VINTR_IRQ | VINTR_IGNORE_TPR;
@@ -278,8 +239,7 @@ static void svm_want_window(struct vcpu *vcpu, bool wanted)
     }
 }
 
-static void svm_inject(struct vcpu *vcpu)
-{
+static void svm_inject(struct vcpu *vcpu) {
     struct vmcb *vmcb = vmcb_of(vcpu);
     const struct vcpu_event *event = &vcpu->event;
     uint64_t type = event->kind == EVENT_EXCEPTION ? EVENT_TYPE_EXCEPTION
@@ -293,8 +253,7 @@ static void svm_inject(struct vcpu *vcpu)
     }
 }
 
-void svm_nmi_unblock(struct vcpu *vcpu)
-{
+void svm_nmi_unblock(struct vcpu *vcpu) {
     vcpu->nmi_blocked = false;
     vmcb_of(vcpu)->intercept_1 &= ~(uint32_t)INTERCEPT_IRET;
 }
