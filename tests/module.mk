@@ -42,8 +42,8 @@ $(vmm_unit_out)/$(1)_test: $(vmm_unit_out)/obj/tests/unit/$(1)_test.o $(addprefi
 endef
 $(foreach name,$(vmm_unit_names),$(eval $(call vmm_unit_link,$(name))))
 
-vmm-unit: $(vmm_unit_bins)
-	@tests/unit/run $@ $^
+vmm-unit: $(vmm_unit_bins) $(vmm_unit_out)/obj/tests/unit/layout.o
+	@tests/unit/run $@ $(vmm_unit_bins)
 
 # ---- fuzzers: each runs on a copy of its corpus, so that a run leaves the tree as it was ---------------------
 vmm_fuzz_out := build/fuzz

@@ -43,11 +43,13 @@ union request {
     struct mullion_agent_exit agent_exit;
 };
 
-typedef int call_handler(struct vcpu *caller, union request *request);
+typedef int call_handler(union request *request);
 
-static int call_platform_info(struct vcpu *caller, union request *request) {
+/** The agent's vCPU; it has just one. */
+static struct vcpu *caller;
+
+static int call_platform_info(union request *request) {
     struct mullion_platform_info *info = &request->platform_info;
-    (void)caller;
     *info = (struct mullion_platform_info){
         .abi_version = MULLION_ABI_VERSION,
         .dma_isolation = MULLION_DMA_NONE,
@@ -79,9 +81,8 @@ static int call_platform_info(struct vcpu *caller, union request *request) {
     return 0;
 }
 
-static int call_cpu_info(struct vcpu *caller, union request *request) {
+static int call_cpu_info(union request *request) {
     struct mullion_cpu_info *info = &request->cpu_info;
-    (void)caller;
     if (info->index >= cpu_count()) { return -MULLION_E_RANGE; }
     const struct cpu *cpu = cpu_at(info->index);
     info->apic_id = cpu->apic_id;
@@ -92,10 +93,9 @@ static int call_cpu_info(struct vcpu *caller, union request *request) {
     return 0;
 }
 
-static int call_memory_info(struct vcpu *caller, union request *request) {
+static int call_memory_info(union request *request) {
     struct mullion_memory_info *info = &request->memory_info;
     struct frame_run run;
-    (void)caller;
     if (!frames_run(info->index, &run)) { return -MULLION_E_RANGE; }
     info->owner = run.owner;
     info->partition = run.partition;
@@ -105,22 +105,15 @@ static int call_memory_info(struct vcpu *caller, union request *request) {
     return 0;
 }
 
-static int call_module_info(struct vcpu *caller, union request *request) {
-    (void)caller;
-    return agent_module_info(&request->module_info);
-}
+static int call_module_info(union request *request) { return agent_module_info(&request->module_info); }
 
-static int call_pci_info(struct vcpu *caller, union request *request) {
-    (void)caller;
+static int call_pci_info(union request *request) {
     if (request->pci_info.index >= pci_host_count()) { return -MULLION_E_RANGE; }
     pci_host_info(&request->pci_info);
     return 0;
 }
 
-static int call_create(struct vcpu *caller, union request *request) {
-    (void)caller;
-    return partition_create(&request->create);
-}
+static int call_create(union request *request) { return partition_create(&request->create); }
 
 /** A partition that the agent may act upon: not the agent itself. */
 static int find_target(uint32_t id, struct partition **p) {
@@ -128,17 +121,15 @@ static int find_target(uint32_t id, struct partition **p) {
     return *p == NULL ? -MULLION_E_NO_PARTITION : id == MULLION_AGENT_ID ? -MULLION_E_PERMISSION : 0;
 }
 
-static int call_add_memory(struct vcpu *caller, union request *request) {
+static int call_add_memory(union request *request) {
     struct partition *p;
     int error = find_target(request->add_memory.id, &p);
-    (void)caller;
     return error != 0 ? error : partition_add_memory(&request->add_memory);
 }
 
-static int call_start(struct vcpu *caller, union request *request) {
+static int call_start(union request *request) {
     struct partition *p;
     int error = find_target(request->start.id, &p);
-    (void)caller;
     return error != 0 ? error : partition_start(p, &request->start);
 }
 
@@ -153,10 +144,7 @@ static int on_partition(const union request *request, int (*action)(struct parti
 static int close_window(struct partition *p) { return loading_close(p); }
 
 #define PARTITION_CALL(name, action)                                                                         \
-    static int name(struct vcpu *caller, union request *request) {                                           \
-        (void)caller;                                                                                        \
-        return on_partition(request, action);                                                                \
-    }
+    static int name(union request *request) { return on_partition(request, action); }
 
 PARTITION_CALL(call_window_open, loading_open)
 PARTITION_CALL(call_window_close, close_window)
@@ -167,10 +155,9 @@ PARTITION_CALL(call_reset, partition_reset)
 PARTITION_CALL(call_destroy, partition_destroy)
 PARTITION_CALL(call_power_button, partition_power_button)
 
-static int call_info(struct vcpu *caller, union request *request) {
+static int call_info(union request *request) {
     const struct partition *p = partition_find(request->info.id);
     struct mullion_partition_info *info = &request->info;
-    (void)caller;
     if (p == NULL) { return -MULLION_E_NO_PARTITION; }
     *info = (struct mullion_partition_info){.id = p->id,
                                             .state = p->state,
@@ -197,12 +184,11 @@ static int call_info(struct vcpu *caller, union request *request) {
     return 0;
 }
 
-static int call_counters(struct vcpu *caller, union request *request) {
+static int call_counters(union request *request) {
     struct mullion_partition_counters *counters = &request->counters;
     uint32_t id = counters->id;
     uint32_t index = counters->vcpu;
     const struct partition *p = partition_find(id);
-    (void)caller;
     if (p == NULL || index >= p->vcpu_count) {
         return p == NULL ? -MULLION_E_NO_PARTITION : -MULLION_E_RANGE;
     }
@@ -223,8 +209,7 @@ static int check_buffer(const struct mullion_buffer *buffer) {
 typedef size_t byte_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count);
 
 /** Moves bytes from a source into the caller's buffer, piece by piece. */
-static int fill_buffer(struct vcpu *caller, struct mullion_buffer *buffer, byte_source *source,
-                       void *context) {
+static int fill_buffer(struct mullion_buffer *buffer, byte_source *source, void *context) {
     uint8_t chunk[CHUNK_BYTES];
     uint32_t wanted = buffer->bytes;
     uint64_t offset = buffer->offset;
@@ -266,21 +251,21 @@ static size_t host_source(void *context, uint64_t *offset, uint8_t *bytes, size_
     return console_read(bytes, count);
 }
 
-static int call_console_read(struct vcpu *caller, union request *request) {
+static int call_console_read(union request *request) {
     struct partition *p;
     int error = find_target(request->buffer.id, &p);
     error = error != 0 ? error : check_buffer(&request->buffer);
-    return error != 0 ? error : fill_buffer(caller, &request->buffer, console_source, p);
+    return error != 0 ? error : fill_buffer(&request->buffer, console_source, p);
 }
 
-static int call_log_read(struct vcpu *caller, union request *request) {
+static int call_log_read(union request *request) {
     int error = check_buffer(&request->buffer);
-    return error != 0 ? error : fill_buffer(caller, &request->buffer, log_source, NULL);
+    return error != 0 ? error : fill_buffer(&request->buffer, log_source, NULL);
 }
 
-static int call_host_console_read(struct vcpu *caller, union request *request) {
+static int call_host_console_read(union request *request) {
     int error = check_buffer(&request->buffer);
-    return error != 0 ? error : fill_buffer(caller, &request->buffer, host_source, NULL);
+    return error != 0 ? error : fill_buffer(&request->buffer, host_source, NULL);
 }
 
 static size_t console_input(struct partition *p, const uint8_t *bytes, size_t count) {
@@ -291,7 +276,7 @@ static size_t console_input(struct partition *p, const uint8_t *bytes, size_t co
     return taken;
 }
 
-static int call_console_write(struct vcpu *caller, union request *request) {
+static int call_console_write(union request *request) {
     struct mullion_buffer *buffer = &request->buffer;
     uint8_t chunk[CHUNK_BYTES];
     struct partition *p;
@@ -303,7 +288,7 @@ static int call_console_write(struct vcpu *caller, union request *request) {
     return error;
 }
 
-static int call_host_console_write(struct vcpu *caller, union request *request) {
+static int call_host_console_write(union request *request) {
     struct mullion_buffer *buffer = &request->buffer;
     uint8_t chunk[CHUNK_BYTES];
     size_t room = console_room();
@@ -320,7 +305,7 @@ static int call_host_console_write(struct vcpu *caller, union request *request) 
 
 /* ---- waiting and ending ---- */
 
-static int call_event_wait(struct vcpu *caller, union request *request) {
+static int call_event_wait(union request *request) {
     caller->waiting = true;
     caller->wait_deadline = request->wait.deadline_tsc;
     return 0;
@@ -338,22 +323,20 @@ bool hypercall_event_wait_done(struct vcpu *vcpu) {
     return true;
 }
 
-static int call_host_reset(struct vcpu *caller, union request *request) {
-    (void)caller;
+static int call_host_reset(union request *request) {
     if (request->reset.zero != 0) { return -MULLION_E_NOT_ZERO; }
     log_line("the agent resets the machine");
     reset_machine(&platform.acpi);
 }
 
-static int call_host_power_off(struct vcpu *caller, union request *request) {
+static int call_host_power_off(union request *request) {
     const struct mullion_host_power_off *off = &request->power_off;
-    (void)caller;
     if (off->slp_typa > 7 || off->slp_typb > 7) { return -MULLION_E_RANGE; }
     log_line("the agent switches the machine off");
     return reset_power_off(&platform.acpi, off->slp_typa, off->slp_typb);
 }
 
-static int call_agent_exit(struct vcpu *caller, union request *request) {
+static int call_agent_exit(union request *request) {
     request->agent_exit.text[MULLION_TEXT_BYTES - 1] = 0;
     log_line("agent ended itself (code %u): %s", request->agent_exit.code, request->agent_exit.text);
     partition_end(caller, MULLION_REASON_AGENT_EXIT, request->agent_exit.code);
@@ -406,7 +389,8 @@ static int dispatch(struct vcpu *vcpu, uint64_t number, gpa_t at) {
     int error = partition_read(vcpu->partition, at, &request, calls[number].bytes);
     if (error != 0) { return error; }
     vcpu->wait_request = at;
-    error = calls[number].handler(vcpu, &request);
+    caller = vcpu;
+    error = calls[number].handler(&request);
     int copied = partition_write(vcpu->partition, at, &request, calls[number].bytes);
     return error != 0 ? error : copied;
 }

@@ -11,6 +11,7 @@
 #define MTRR_CAP_WRITE_COMBINING BIT(10)
 #define MTRR_DEF_TYPE_BITS       0xcffull
 #define HWCR_TSC_FREQ_SEL        BIT(24)
+#define NB_CFG_ECS               BIT(46)
 #define DE_CFG_LFENCE_SERIALIZE  BIT(1)
 #define EFER_GUEST_BITS          (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
@@ -53,8 +54,9 @@ static const struct msr_row rows[] = {
     {0xc0010015, 0xc0010015, MSR_CONSTANT, HWCR_TSC_FREQ_SEL}, /* HWCR: the TSC counts at P0 frequency */
     {0xc001001a, 0xc001001a, MSR_CONSTANT, 0},                 /* TOP_MEM */
     {0xc001001d, 0xc001001d, MSR_CONSTANT, 0},                 /* TOP_MEM2 */
-    {0xc0010055, 0xc0010055, MSR_CONSTANT, 0},                 /* interrupt pending message: C1E off */
-    {0xc0011022, 0xc0011023, MSR_CONSTANT, 0},                 /* data and bus unit configuration */
+    {0xc001001f, 0xc001001f, MSR_CONSTANT, NB_CFG_ECS}, /* NB_CFG: extended configuration space is on */
+    {0xc0010055, 0xc0010055, MSR_CONSTANT, 0},          /* interrupt pending message: C1E off */
+    {0xc0011022, 0xc0011023, MSR_CONSTANT, 0},          /* data and bus unit configuration */
     {0xc0011029, 0xc0011029, MSR_CONSTANT, DE_CFG_LFENCE_SERIALIZE}, /* DE_CFG: LFENCE serialises */
 };
 
