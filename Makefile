@@ -31,7 +31,7 @@ build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/pa
 
 -include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
 
-.PHONY: help run test check soak size lint clean cleanroom unit fuzz system all
+.PHONY: help run test check soak size lint clean cleanroom unit fuzz system all fetched
 
 help:
 	@echo 'make              build/mullion.img and build/mullion-demo.img, as `make image`'
@@ -48,6 +48,11 @@ help:
 	@echo 'make clean        remove build/ (downloads stay in the cache, see third_party/fetch)'
 
 all: image
+
+fetched:
+	@third_party/fetch --unpack musl kernel busybox grub >/dev/null
+	@third_party/qemu 7 >/dev/null
+	@third_party/qemu 10 >/dev/null
 
 run:
 	@exec env $(if $(ONCE),ONCE=$(ONCE)) $(if $(ACCEL),ACCEL=$(ACCEL)) $(if $(DEADLINE),DEADLINE=$(DEADLINE)) \

@@ -10,7 +10,7 @@ demo_files := $(foreach guest,$(demo_guests),$(lastword $(subst =, ,$(guest))))
 image: build/mullion.img build/mullion-demo.img
 
 build/mullion.img: $(image_parts) configs/empty.json $(image_tools)
-	image/build --out $@ --manifest configs/empty.json --product
+	image/build --out $@ --manifest configs/empty.json --product --report >$@.sizes
 
 build/mullion-demo.img: $(image_parts) configs/demo.json $(demo_files) $(image_tools)
-	image/build --out $@ --manifest configs/demo.json $(addprefix --image ,$(demo_guests))
+	image/build --out $@ --manifest configs/demo.json $(addprefix --image ,$(demo_guests)) --report >$@.sizes
