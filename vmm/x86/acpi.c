@@ -34,50 +34,17 @@ _Static_assert(offsetof(struct acpi_header, oem) == 10 &&
                "");
 _Static_assert(sizeof(struct acpi_header) == 36, "");
 
-/** MADT entries of type 0 and 9, sections 5.2.12.2 and 5.2.12.12. */
-struct madt_local_apic {
-    uint8_t type, length, acpi_uid, apic_id;
-    uint32_t flags;
-} __attribute__((packed));
-
-struct madt_local_x2apic {
-    uint8_t type, length;
-    uint16_t reserved;
-    uint32_t apic_id, flags, acpi_uid;
-} __attribute__((packed));
-
-_Static_assert(offsetof(struct madt_local_apic, type) == 0 && offsetof(struct madt_local_apic, length) == 1,
-               "");
-_Static_assert(offsetof(struct madt_local_apic, acpi_uid) == 2 &&
-                   offsetof(struct madt_local_apic, apic_id) == 3,
-               "");
-_Static_assert(offsetof(struct madt_local_apic, flags) == 4, "");
-_Static_assert(offsetof(struct madt_local_x2apic, type) == 0 &&
-                   offsetof(struct madt_local_x2apic, length) == 1,
-               "");
-_Static_assert(offsetof(struct madt_local_x2apic, reserved) == 2 &&
-                   offsetof(struct madt_local_x2apic, apic_id) == 4,
-               "");
-_Static_assert(offsetof(struct madt_local_x2apic, flags) == 8 &&
-                   offsetof(struct madt_local_x2apic, acpi_uid) == 12,
-               "");
-
-/** MCFG entry, PCI Firmware 3.3 section 4.1.2. */
-struct mcfg_entry {
-    uint64_t base;
-    uint16_t segment;
-    uint8_t first_bus, last_bus;
-    uint32_t reserved;
-} __attribute__((packed));
-
-_Static_assert(offsetof(struct mcfg_entry, base) == 0 && offsetof(struct mcfg_entry, segment) == 8, "");
-_Static_assert(offsetof(struct mcfg_entry, first_bus) == 10 && offsetof(struct mcfg_entry, last_bus) == 11,
-               "");
-_Static_assert(offsetof(struct mcfg_entry, reserved) == 12 && sizeof(struct mcfg_entry) == 16, "");
-
-/* MADT entry of type 1, section 5.2.12.3. */
-#define MADT_IOAPIC_BYTES   12
-#define MADT_IOAPIC_ADDRESS 4
+/* MADT entries by type: length, and offsets of APIC identifier or address and of the flags; section 5.2.12.
+ */
+#define MADT_LOCAL_APIC_BYTES   8
+#define MADT_LOCAL_APIC_ID      3
+#define MADT_LOCAL_APIC_FLAGS   4
+#define MADT_LOCAL_X2APIC_BYTES 16
+#define MADT_LOCAL_X2APIC_ID    4
+#define MADT_LOCAL_X2APIC_FLAGS 8
+#define MCFG_ENTRY_BYTES        16
+#define MADT_IOAPIC_BYTES       12
+#define MADT_IOAPIC_ADDRESS     4
 
 /* FADT fields by offset, section 5.2.9. */
 #define FADT_DSDT        40
@@ -132,32 +99,33 @@ static void add_cpu(uint32_t apic_id, uint32_t flags) {
     }
 }
 
+static void read_madt_entry(const uint8_t *entry) {
+    if (entry[0] == MADT_LOCAL_APIC && entry[1] >= MADT_LOCAL_APIC_BYTES) {
+        add_cpu(entry[MADT_LOCAL_APIC_ID], read32(entry + MADT_LOCAL_APIC_FLAGS));
+    } else if (entry[0] == MADT_LOCAL_X2APIC && entry[1] >= MADT_LOCAL_X2APIC_BYTES) {
+        add_cpu(read32(entry + MADT_LOCAL_X2APIC_ID), read32(entry + MADT_LOCAL_X2APIC_FLAGS));
+    } else if (entry[0] == MADT_IOAPIC && entry[1] >= MADT_IOAPIC_BYTES &&
+               acpi->ioapic_count < ACPI_MAX_IOAPIC) {
+        acpi->ioapic[acpi->ioapic_count++] = read32(entry + MADT_IOAPIC_ADDRESS);
+    }
+}
+
 static void read_madt(const struct acpi_header *table) {
     const uint8_t *end = (const uint8_t *)table + table->length;
     const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
-    while (at + 2 <= end && at[1] >= 2 && at + at[1] <= end) {
-        if (at[0] == MADT_LOCAL_APIC && at[1] >= sizeof(struct madt_local_apic)) {
-            const struct madt_local_apic *entry = (const void *)at;
-            add_cpu(entry->apic_id, entry->flags);
-        } else if (at[0] == MADT_LOCAL_X2APIC && at[1] >= sizeof(struct madt_local_x2apic)) {
-            const struct madt_local_x2apic *entry = (const void *)at;
-            add_cpu(entry->apic_id, entry->flags);
-        } else if (at[0] == MADT_IOAPIC && at[1] >= MADT_IOAPIC_BYTES &&
-                   acpi->ioapic_count < ACPI_MAX_IOAPIC) {
-            acpi->ioapic[acpi->ioapic_count++] = read32(at + MADT_IOAPIC_ADDRESS);
-        }
-        at += at[1];
+    for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end; at += at[1]) {
+        read_madt_entry(at);
     }
     madt_seen = true;
 }
 
+/* MCFG entry, PCI Firmware 3.3 section 4.1.2: base (8 bytes), segment (2), first and last bus (1 each). */
 static void read_mcfg(const struct acpi_header *table) {
-    const uint8_t *first = (const uint8_t *)table + sizeof *table + 8;
-    uint32_t count = (uint32_t)((table->length - sizeof *table - 8) / sizeof(struct mcfg_entry));
-    for (uint32_t i = 0; i < count && acpi->ecam_count < ACPI_MAX_ECAM; i++) {
-        const struct mcfg_entry *entry = (const void *)(first + i * sizeof *entry);
+    const uint8_t *end = (const uint8_t *)table + table->length;
+    const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
+    for (; at + MCFG_ENTRY_BYTES <= end && acpi->ecam_count < ACPI_MAX_ECAM; at += MCFG_ENTRY_BYTES) {
         acpi->ecam[acpi->ecam_count++] =
-            (struct acpi_ecam){entry->base, entry->segment, entry->first_bus, entry->last_bus};
+            (struct acpi_ecam){read64(at), (uint16_t)read32(at + 8), at[10], at[11]};
     }
 }
 
