@@ -49,28 +49,18 @@ struct tag_framebuffer {
     uint16_t reserved;
 };
 
-_Static_assert(offsetof(struct tag, type) == 0 && offsetof(struct tag, size) == 4 && sizeof(struct tag) == 8,
-               "");
+_Static_assert(offsetof(struct tag, type) == 0 && offsetof(struct tag, size) == 4 && sizeof(struct tag) == 8, "");
 _Static_assert(offsetof(struct tag_module, tag) == 0 && offsetof(struct tag_module, start) == 8, "");
 _Static_assert(offsetof(struct tag_module, end) == 12 && offsetof(struct tag_module, text) == 16, "");
-_Static_assert(offsetof(struct tag_memory_map, tag) == 0 && offsetof(struct tag_memory_map, entry_bytes) == 8,
-               "");
-_Static_assert(offsetof(struct tag_memory_map, entry_version) == 12 && sizeof(struct tag_memory_map) == 16,
-               "");
-_Static_assert(offsetof(struct memory_map_entry, start) == 0 && offsetof(struct memory_map_entry, bytes) == 8,
-               "");
-_Static_assert(offsetof(struct memory_map_entry, type) == 16 && offsetof(struct memory_map_entry, zero) == 20,
-               "");
+_Static_assert(offsetof(struct tag_memory_map, tag) == 0 && offsetof(struct tag_memory_map, entry_bytes) == 8, "");
+_Static_assert(offsetof(struct tag_memory_map, entry_version) == 12 && sizeof(struct tag_memory_map) == 16, "");
+_Static_assert(offsetof(struct memory_map_entry, start) == 0 && offsetof(struct memory_map_entry, bytes) == 8, "");
+_Static_assert(offsetof(struct memory_map_entry, type) == 16 && offsetof(struct memory_map_entry, zero) == 20, "");
 _Static_assert(sizeof(struct memory_map_entry) == 24, "");
-_Static_assert(offsetof(struct tag_framebuffer, tag) == 0 && offsetof(struct tag_framebuffer, address) == 8,
-               "");
-_Static_assert(offsetof(struct tag_framebuffer, pitch) == 16 && offsetof(struct tag_framebuffer, width) == 20,
-               "");
-_Static_assert(offsetof(struct tag_framebuffer, height) == 24 && offsetof(struct tag_framebuffer, bits) == 28,
-               "");
-_Static_assert(offsetof(struct tag_framebuffer, type) == 29 &&
-                   offsetof(struct tag_framebuffer, reserved) == 30,
-               "");
+_Static_assert(offsetof(struct tag_framebuffer, tag) == 0 && offsetof(struct tag_framebuffer, address) == 8, "");
+_Static_assert(offsetof(struct tag_framebuffer, pitch) == 16 && offsetof(struct tag_framebuffer, width) == 20, "");
+_Static_assert(offsetof(struct tag_framebuffer, height) == 24 && offsetof(struct tag_framebuffer, bits) == 28, "");
+_Static_assert(offsetof(struct tag_framebuffer, type) == 29 && offsetof(struct tag_framebuffer, reserved) == 30, "");
 
 static void read_module(const struct tag_module *tag, struct boot_info *info) {
     if (info->module_count == BOOT_MAX_MODULES) {

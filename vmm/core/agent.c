@@ -48,15 +48,12 @@ int agent_module_info(struct mullion_module_info *info) {
 
 static const char *image_error(const struct boot_module *module) {
     const struct mullion_agent_header *header = image;
-    if (module->bytes < sizeof *header || header->magic != MULLION_AGENT_MAGIC) {
-        return "it is not an agent image";
-    }
+    if (module->bytes < sizeof *header || header->magic != MULLION_AGENT_MAGIC) { return "it is not an agent image"; }
     if (header->abi_version != MULLION_ABI_VERSION || header->zero != 0) {
         return "it was built for another version of the VMM";
     }
     bool placed = header->load_gpa >= PAGE_BYTES && header->load_gpa < FRAME_BYTES &&
-                  header->load_gpa % PAGE_BYTES == 0 &&
-                  header->memory_bytes <= AGENT_RAM_BYTES - header->load_gpa;
+                  header->load_gpa % PAGE_BYTES == 0 && header->memory_bytes <= AGENT_RAM_BYTES - header->load_gpa;
     bool sized = header->image_bytes <= module->bytes && header->image_bytes <= header->memory_bytes &&
                  header->entry_offset < header->image_bytes && header->image_bytes >= sizeof *header;
     if (!placed || !sized) { return "its header is damaged, or the file is cut short"; }
@@ -75,14 +72,12 @@ static void find_image(void) {
         image = (const void *)module->start; // NOLINT(performance-no-int-to-ptr)
         const char *error = image_error(module);
         if (error != NULL) {
-            log_fatal(
-                "agent module (mullion/agent.bin) is damaged; %s; write the image to the boot medium again",
-                error);
+            log_fatal("agent module (mullion/agent.bin) is damaged; %s; write the image to the boot medium again",
+                      error);
         }
         return;
     }
-    log_fatal(
-        "no agent module (mullion/agent.bin); the boot medium is incomplete; write the image to it again");
+    log_fatal("no agent module (mullion/agent.bin); the boot medium is incomplete; write the image to it again");
 }
 
 static void show_module(uint64_t start, uint64_t bytes, const char *text, uint64_t *next_gpa) {
@@ -108,8 +103,7 @@ static void show_modules(void) {
         show_module(platform.acpi.dsdt, platform.acpi.dsdt_bytes, MULLION_MODULE_DSDT, &next_gpa);
     }
     if (platform.boot.modules_dropped != 0) {
-        log_line("%u boot modules are left out: the VMM takes %u", platform.boot.modules_dropped,
-                 BOOT_MAX_MODULES);
+        log_line("%u boot modules are left out: the VMM takes %u", platform.boot.modules_dropped, BOOT_MAX_MODULES);
     }
 }
 
@@ -121,9 +115,7 @@ static void give_memory(uint64_t at, uint64_t bytes) {
                   bytes >> 20, platform.ram_bytes >> 20);
     }
     agent->ranges[agent->range_count++] = (struct memory_range){gpa(at), host, bytes};
-    for (uint64_t done = 0; done < bytes; done += FRAME_BYTES) {
-        window_scrub(hpa(host.v + done));
-    }
+    for (uint64_t done = 0; done < bytes; done += FRAME_BYTES) { window_scrub(hpa(host.v + done)); }
 }
 
 void agent_init(void) {
@@ -139,9 +131,8 @@ static void start(void) {
         window_scrub(hpa(agent->ranges[0].hpa.v + done));
     }
     int error = partition_write(agent, gpa(image->load_gpa), image, image->image_bytes);
-    struct mullion_partition_start entry = {.mode = MULLION_ENTRY_PROTECTED32,
-                                            .rip = image->load_gpa + image->entry_offset,
-                                            .rbx = MULLION_ABI_VERSION};
+    struct mullion_partition_start entry = {
+        .mode = MULLION_ENTRY_PROTECTED32, .rip = image->load_gpa + image->entry_offset, .rbx = MULLION_ABI_VERSION};
     error = error != 0 ? error : partition_start(agent, &entry);
     ASSERT(error == 0);
     started_once = true;
@@ -162,8 +153,8 @@ static void plan_restart(void) {
     }
     uint64_t delay = (uint64_t)RESTART_FIRST_US << (quick_deaths - 1);
     delay = delay > RESTART_LONGEST_US ? RESTART_LONGEST_US : delay;
-    log_line("agent died: reason %u, detail 0x%lx, RIP 0x%lx; restart in %lu ms; partitions run on",
-             agent->reason, agent->reason_detail, agent->reason_rip, delay / 1000);
+    log_line("agent died: reason %u, detail 0x%lx, RIP 0x%lx; restart in %lu ms; partitions run on", agent->reason,
+             agent->reason_detail, agent->reason_rip, delay / 1000);
     restart_at = rdtsc() + tsc_from_us(delay);
     loading_close_any();
 }

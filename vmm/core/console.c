@@ -65,8 +65,7 @@ static void port_send(struct port *port) {
 static void send(void) {
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
         if (!ports[i].present) { ports[i].sent = output_next; }
-        for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u);
-             polls++) {
+        for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u); polls++) {
             port_send(&ports[i]);
         }
     }
@@ -130,9 +129,7 @@ bool console_poll(void) {
 bool console_busy(void) {
     take();
     bool busy = false;
-    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        busy |= ports[i].present && ports[i].sent != output_next;
-    }
+    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) { busy |= ports[i].present && ports[i].sent != output_next; }
     release();
     return busy;
 }
@@ -140,9 +137,7 @@ bool console_busy(void) {
 size_t console_read(uint8_t *bytes, size_t count) {
     size_t copied = 0;
     take();
-    while (copied < count && input_head != input_tail) {
-        bytes[copied++] = input[input_head++ % INPUT_BYTES];
-    }
+    while (copied < count && input_head != input_tail) { bytes[copied++] = input[input_head++ % INPUT_BYTES]; }
     release();
     return copied;
 }

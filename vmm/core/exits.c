@@ -134,8 +134,8 @@ void exit_cr_write(struct vcpu *vcpu) {
  * together. */
 static bool xcr0_is_valid(uint64_t value) {
     uint64_t avx512 = value & 0xe0;
-    return (value & ~cpuid_xcr0_allowed()) == 0 && (value & 1) != 0 &&
-           ((value & 4) == 0 || (value & 2) != 0) && (avx512 == 0 || (avx512 == 0xe0 && (value & 4) != 0));
+    return (value & ~cpuid_xcr0_allowed()) == 0 && (value & 1) != 0 && ((value & 4) == 0 || (value & 2) != 0) &&
+           (avx512 == 0 || (avx512 == 0xe0 && (value & 4) != 0));
 }
 
 void exit_xsetbv(struct vcpu *vcpu) {
@@ -150,9 +150,7 @@ void exit_xsetbv(struct vcpu *vcpu) {
     }
 }
 
-void exit_exception(struct vcpu *vcpu) {
-    vcpu_fault(vcpu, vcpu->exit.vector, vcpu->exit.vector == VECTOR_AC, 0);
-}
+void exit_exception(struct vcpu *vcpu) { vcpu_fault(vcpu, vcpu->exit.vector, vcpu->exit.vector == VECTOR_AC, 0); }
 
 void exit_undefined(struct vcpu *vcpu) { vcpu_fault(vcpu, VECTOR_UD, false, 0); }
 
@@ -166,10 +164,6 @@ void exit_unknown(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_UNKNOW
 
 void exit_shutdown(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_TRIPLE_FAULT, 0); }
 
-void exit_entry_failed(struct vcpu *vcpu) {
-    partition_end(vcpu, MULLION_REASON_ENTRY_FAILED, vcpu->exit.code);
-}
+void exit_entry_failed(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_ENTRY_FAILED, vcpu->exit.code); }
 
-void exit_machine_check(struct vcpu *vcpu) {
-    partition_end(vcpu, MULLION_REASON_MACHINE_CHECK, vcpu->exit.code);
-}
+void exit_machine_check(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_MACHINE_CHECK, vcpu->exit.code); }

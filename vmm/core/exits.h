@@ -20,8 +20,7 @@ exit_handler exit_mmio;
 exit_handler exit_hypercall;
 exit_handler exit_cr_write; /* CR4 and CR8 */
 exit_handler exit_xsetbv;
-exit_handler
-    exit_exception; /* #DB, #AC: reflected. Intercepted so that endless delivery leaves the guest each time */
+exit_handler exit_exception;  /* #DB, #AC: reflected. Intercepted so that endless delivery leaves the guest each time */
 exit_handler exit_undefined;  /* the guest gets #UD */
 exit_handler exit_protection; /* the guest gets #GP(0) */
 exit_handler exit_ignore;     /* the instruction is skipped */

@@ -19,9 +19,7 @@ void frames_init(struct frame *table, uint64_t end) {
     frame_count = end / FRAME_BYTES;
     dirty_count = 0;
     scrub_cursor = 0;
-    for (uint64_t i = 0; i < frame_count; i++) {
-        frames[i] = (struct frame){MULLION_OWNER_RESERVED, 0};
-    }
+    for (uint64_t i = 0; i < frame_count; i++) { frames[i] = (struct frame){MULLION_OWNER_RESERVED, 0}; }
 }
 
 static void set_owner(uint64_t index, enum mullion_owner owner, uint32_t partition) {
@@ -39,9 +37,7 @@ void frames_add_ram(uint64_t start, uint64_t bytes) {
 
 void frames_reserve(uint64_t start, uint64_t bytes, enum mullion_owner owner) {
     uint64_t end = align_up(start + bytes, FRAME_BYTES) / FRAME_BYTES;
-    for (uint64_t i = start / FRAME_BYTES; i < end && i < frame_count; i++) {
-        set_owner(i, owner, 0);
-    }
+    for (uint64_t i = start / FRAME_BYTES; i < end && i < frame_count; i++) { set_owner(i, owner, 0); }
 }
 
 hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint32_t partition) {
@@ -51,9 +47,7 @@ hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint
     for (uint64_t i = last; i-- > 1;) {
         length = frames[i].owner == MULLION_OWNER_DIRTY ? length + 1 : 0;
         if (length == wanted) {
-            for (uint64_t j = i; j < i + wanted; j++) {
-                set_owner(j, owner, partition);
-            }
+            for (uint64_t j = i; j < i + wanted; j++) { set_owner(j, owner, partition); }
             return hpa(i * FRAME_BYTES);
         }
     }
@@ -85,9 +79,7 @@ int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed,
         *failed = hpa(i * FRAME_BYTES);
         *failed_owner = (uint32_t)frame.owner << 16 | frame.partition;
     }
-    for (uint64_t i = first; i < first + count && error == 0; i++) {
-        set_owner(i, MULLION_OWNER_PARTITION, partition);
-    }
+    for (uint64_t i = first; i < first + count && error == 0; i++) { set_owner(i, MULLION_OWNER_PARTITION, partition); }
     spin_unlock(&lock);
     return error;
 }
@@ -107,8 +99,7 @@ static uint64_t scrub_begin(void) {
     uint64_t index = frame_count;
     spin_lock(&lock);
     if (dirty_count > 0) {
-        for (index = scrub_cursor; index < frame_count && frames[index].owner != MULLION_OWNER_DIRTY;
-             index++) {}
+        for (index = scrub_cursor; index < frame_count && frames[index].owner != MULLION_OWNER_DIRTY; index++) {}
         ASSERT(index < frame_count);
         set_owner(index, MULLION_OWNER_RESERVED, 0);
         frames[index].owner = FRAME_SCRUBBING;
@@ -131,9 +122,7 @@ bool frames_scrub_step(void) {
     return true;
 }
 
-static bool same_owner(struct frame a, struct frame b) {
-    return a.owner == b.owner && a.partition == b.partition;
-}
+static bool same_owner(struct frame a, struct frame b) { return a.owner == b.owner && a.partition == b.partition; }
 
 bool frames_run(uint32_t index, struct frame_run *run) {
     uint64_t i = 0;
@@ -141,9 +130,7 @@ bool frames_run(uint32_t index, struct frame_run *run) {
     spin_lock(&lock);
     for (uint32_t n = 0; i < frame_count && !found; n++) {
         uint64_t first = i;
-        while (i < frame_count && same_owner(frames[i], frames[first])) {
-            i++;
-        }
+        while (i < frame_count && same_owner(frames[i], frames[first])) { i++; }
         if (n == index) {
             unsigned owner = frames[first].owner;
             run->start = hpa(first * FRAME_BYTES);

@@ -86,9 +86,7 @@ static int call_cpu_info(union request *request) {
     if (info->index >= cpu_count()) { return -MULLION_E_RANGE; }
     const struct cpu *cpu = cpu_at(info->index);
     info->apic_id = cpu->apic_id;
-    info->state = !cpu->started          ? MULLION_CPU_NOT_STARTED
-                  : (cpu->owner != NULL) ? MULLION_CPU_OWNED
-                                         : MULLION_CPU_FREE;
+    info->state = !cpu->started ? MULLION_CPU_NOT_STARTED : (cpu->owner != NULL) ? MULLION_CPU_OWNED : MULLION_CPU_FREE;
     info->partition = cpu->owner != NULL ? cpu->owner->partition->id : 0;
     return 0;
 }
@@ -143,7 +141,7 @@ static int on_partition(const union request *request, int (*action)(struct parti
 
 static int close_window(struct partition *p) { return loading_close(p); }
 
-#define PARTITION_CALL(name, action)                                                                         \
+#define PARTITION_CALL(name, action)                                                                                   \
     static int name(union request *request) { return on_partition(request, action); }
 
 PARTITION_CALL(call_window_open, loading_open)
@@ -172,9 +170,7 @@ static int call_info(union request *request) {
                                             .vcpu_count = p->vcpu_count,
                                             .range_count = p->range_count};
     text_copy(info->name, p->name, sizeof info->name);
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        info->cpus[i] = p->vcpus[i]->cpu->index;
-    }
+    for (uint32_t i = 0; i < p->vcpu_count; i++) { info->cpus[i] = p->vcpus[i]->cpu->index; }
     for (uint32_t i = 0; i < p->range_count; i++) {
         info->ranges[i].gpa = p->ranges[i].gpa.v;
         info->ranges[i].hpa = p->ranges[i].hpa.v;
@@ -189,9 +185,7 @@ static int call_counters(union request *request) {
     uint32_t id = counters->id;
     uint32_t index = counters->vcpu;
     const struct partition *p = partition_find(id);
-    if (p == NULL || index >= p->vcpu_count) {
-        return p == NULL ? -MULLION_E_NO_PARTITION : -MULLION_E_RANGE;
-    }
+    if (p == NULL || index >= p->vcpu_count) { return p == NULL ? -MULLION_E_NO_PARTITION : -MULLION_E_RANGE; }
     *counters = p->vcpus[index]->counters;
     counters->id = id;
     counters->vcpu = index;

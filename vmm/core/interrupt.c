@@ -14,16 +14,7 @@
 #define ICR_SHORTHAND(icr)   ((unsigned)((icr) >> 18 & 3))
 #define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
 
-enum icr_mode {
-    MODE_FIXED,
-    MODE_LOWEST,
-    MODE_SMI,
-    MODE_RESERVED,
-    MODE_NMI,
-    MODE_INIT,
-    MODE_SIPI,
-    MODE_EXTINT
-};
+enum icr_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
 enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_ALL_BUT_SELF };
 
 /** Delivers one command to one vCPU; false if that kind of interrupt is not delivered. */
@@ -50,8 +41,7 @@ static bool deliver(struct vcpu *to, uint64_t icr) {
 
 static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t icr) {
     switch ((enum icr_shorthand)ICR_SHORTHAND(icr)) {
-    case TO_DESTINATION:
-        return x2apic_destination_matches(to->apic.id, ICR_DESTINATION(icr), ICR_LOGICAL(icr));
+    case TO_DESTINATION: return x2apic_destination_matches(to->apic.id, ICR_DESTINATION(icr), ICR_LOGICAL(icr));
     case TO_SELF: return to == from;
     case TO_ALL: return true;
     case TO_ALL_BUT_SELF: return to != from;

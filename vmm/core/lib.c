@@ -9,9 +9,7 @@ void *memcpy(void *to, const void *from, size_t count) {
 
 void *memmove(void *to, const void *from, size_t count) {
     if ((uintptr_t)to - (uintptr_t)from >= count) { return memcpy(to, from, count); }
-    for (size_t i = count; i-- > 0;) {
-        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
-    }
+    for (size_t i = count; i-- > 0;) { ((uint8_t *)to)[i] = ((const uint8_t *)from)[i]; }
     return to;
 }
 
@@ -32,9 +30,7 @@ int memcmp(const void *a, const void *b, size_t count) {
 
 size_t strlen(const char *text) {
     size_t count = 0;
-    while (text[count] != 0) {
-        count++;
-    }
+    while (text[count] != 0) { count++; }
     return count;
 }
 
@@ -45,9 +41,7 @@ bool text_equal(const char *a, const char *b) {
 
 void text_copy(char *to, const char *from, size_t bytes) {
     size_t i = 0;
-    for (; i + 1 < bytes && from[i] != 0; i++) {
-        to[i] = from[i];
-    }
+    for (; i + 1 < bytes && from[i] != 0; i++) { to[i] = from[i]; }
     to[i] = 0;
 }
 
@@ -68,18 +62,12 @@ static void put_number(struct output *out, uint64_t value, unsigned base, unsign
         digits[count++] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    for (unsigned i = count; i < width; i++) {
-        put(out, pad);
-    }
-    while (count > 0) {
-        put(out, digits[--count]);
-    }
+    for (unsigned i = count; i < width; i++) { put(out, pad); }
+    while (count > 0) { put(out, digits[--count]); }
 }
 
 static void put_text(struct output *out, const char *text) {
-    while (*text != 0) {
-        put(out, *text++);
-    }
+    while (*text != 0) { put(out, *text++); }
 }
 
 static void put_signed(struct output *out, int64_t value, unsigned width, char pad) {
@@ -96,21 +84,17 @@ size_t text_format(char *to, size_t bytes, const char *format, va_list arguments
         }
         char pad = *++f == '0' ? '0' : ' ';
         unsigned width = 0;
-        while (*f >= '0' && *f <= '9') {
-            width = width * 10 + (unsigned)(*f++ - '0');
-        }
+        while (*f >= '0' && *f <= '9') { width = width * 10 + (unsigned)(*f++ - '0'); }
         bool wide = *f == 'l';
         f += wide;
         switch (*f) {
         case 's': put_text(&out, va_arg(arguments, const char *)); break;
         case 'c': put(&out, (char)va_arg(arguments, int)); break;
-        case 'd':
-            put_signed(&out, wide ? va_arg(arguments, int64_t) : va_arg(arguments, int), width, pad);
-            break;
+        case 'd': put_signed(&out, wide ? va_arg(arguments, int64_t) : va_arg(arguments, int), width, pad); break;
         case 'u':
         case 'x':
-            put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned),
-                       *f == 'u' ? 10 : 16, width, pad);
+            put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), *f == 'u' ? 10 : 16,
+                       width, pad);
             break;
         default: put(&out, *f); break;
         }
@@ -124,9 +108,7 @@ uint32_t crc32(uint32_t crc, const void *data, size_t count) {
     crc = ~crc;
     for (size_t i = 0; i < count; i++) {
         crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1)));
-        }
+        for (int bit = 0; bit < 8; bit++) { crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1))); }
     }
     return ~crc;
 }

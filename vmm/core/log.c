@@ -13,9 +13,7 @@ static struct spinlock ring_lock;
 
 static void append(const char *text, size_t count) {
     spin_lock(&ring_lock);
-    for (size_t i = 0; i < count; i++) {
-        ring[ring_next++ % LOG_BYTES] = text[i];
-    }
+    for (size_t i = 0; i < count; i++) { ring[ring_next++ % LOG_BYTES] = text[i]; }
     spin_unlock(&ring_lock);
     console_write(text, count);
 }
@@ -47,9 +45,7 @@ void log_fatal(const char *format, ...) {
     format_line(line, sizeof line, "\nvmm: FATAL: ", format, arguments);
     va_end(arguments);
     append("vmm: stopped\n", 13);
-    for (;;) {
-        __asm__ volatile("cli; hlt");
-    }
+    for (;;) { __asm__ volatile("cli; hlt"); }
 }
 
 size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count) {

@@ -16,12 +16,12 @@ __attribute__((format(printf, 1, 2), noreturn)) void log_fatal(const char *forma
 /** Copies log text from absolute *offset (moved up to the oldest byte held); returns the bytes copied. */
 size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count);
 
-#define ASSERT(condition)                                                                                    \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            log_fatal("internal error: %s does not hold in %s; this is a bug in the VMM; report this line",  \
-                      #condition, __func__);                                                                 \
-        }                                                                                                    \
+#define ASSERT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            log_fatal("internal error: %s does not hold in %s; this is a bug in the VMM; report this line",            \
+                      #condition, __func__);                                                                           \
+        }                                                                                                              \
     } while (0)
 
 #endif

@@ -95,13 +95,9 @@ static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu) {
 
 /** Gives back everything that a partition holds. Its vCPUs run nowhere. */
 static void partition_free(struct partition *p) {
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        vcpu_free(p->vcpus[i]);
-    }
+    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_free(p->vcpus[i]); }
     npt_destroy(&p->npt);
-    for (uint32_t i = 0; i < p->range_count; i++) {
-        frames_release(p->ranges[i].hpa, p->ranges[i].bytes);
-    }
+    for (uint32_t i = 0; i < p->range_count; i++) { frames_release(p->ranges[i].hpa, p->ranges[i].bytes); }
     partitions[p->id] = NULL;
     pool_free(p, PARTITION_PAGES);
 }
@@ -122,9 +118,7 @@ static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, u
     partitions[id] = p;
     reset_devices(p);
     int error = npt_create(&p->npt, PARTITION_POOL_PAGES, platform.gigabyte_pages);
-    for (uint32_t i = 0; i < vcpu_count && error == 0; i++) {
-        error = vcpu_make(p, i, cpu_at(cpus[i]));
-    }
+    for (uint32_t i = 0; i < vcpu_count && error == 0; i++) { error = vcpu_make(p, i, cpu_at(cpus[i])); }
     if (error != 0) { partition_free(p); }
     return error;
 }
@@ -133,9 +127,7 @@ int partition_create(struct mullion_partition_create *request) {
     int error = check_create(request);
     if (error != 0) { return error; }
     uint32_t id = 0;
-    while (id < MULLION_MAX_PARTITIONS && partitions[id] != NULL) {
-        id++;
-    }
+    while (id < MULLION_MAX_PARTITIONS && partitions[id] != NULL) { id++; }
     if (id == MULLION_MAX_PARTITIONS) { return -MULLION_E_PARTITION_LIMIT; }
     request->id = id;
     return partition_make(id, request->name, request->cpus, request->vcpu_count);
@@ -172,9 +164,7 @@ static bool is_detached(const struct vcpu *vcpu) {
 
 static int park_all(struct partition *p) {
     int error = 0;
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK);
-    }
+    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK); }
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         if (!wait_for(is_parked, p->vcpus[i])) {
             log_line("partition %s: CPU %u did not park", p->name, p->vcpus[i]->cpu->index);
@@ -204,8 +194,7 @@ static int detach_all(struct partition *p) {
 /* ---- states ---- */
 
 /** Changes the state if it is now `from`; the guest may be ending at the same moment on another CPU. */
-static bool state_change(struct partition *p, enum mullion_partition_state from,
-                         enum mullion_partition_state to) {
+static bool state_change(struct partition *p, enum mullion_partition_state from, enum mullion_partition_state to) {
     spin_lock(&p->state_lock);
     bool matched = p->state == from;
     if (matched) { p->state = to; }
@@ -233,10 +222,8 @@ static void vcpu_prepare(struct vcpu *vcpu) {
 
 static int check_entry(const struct mullion_partition_start *entry) {
     bool long_mode = entry->mode == MULLION_ENTRY_LONG64;
-    bool cr3_fits =
-        long_mode ? entry->cr3 % PAGE_BYTES == 0 && entry->cr3 < platform.window_gpa : entry->cr3 == 0;
-    bool in_range =
-        entry->mode < MULLION_ENTRY_COUNT && (long_mode || (entry->rip | entry->rsp) <= UINT32_MAX);
+    bool cr3_fits = long_mode ? entry->cr3 % PAGE_BYTES == 0 && entry->cr3 < platform.window_gpa : entry->cr3 == 0;
+    bool in_range = entry->mode < MULLION_ENTRY_COUNT && (long_mode || (entry->rip | entry->rsp) <= UINT32_MAX);
     bool canonical = (entry->rip | entry->rsp) < BIT(47);
     return cr3_fits && in_range && canonical ? 0 : -MULLION_E_ENTRY;
 }
@@ -247,12 +234,9 @@ int partition_start(struct partition *p, const struct mullion_partition_start *e
         return error != 0 ? error : -MULLION_E_STATE;
     }
     loading_close(p);
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        vcpu_prepare(p->vcpus[i]);
-    }
+    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_prepare(p->vcpus[i]); }
     struct vcpu *first = p->vcpus[0];
-    struct hvm_entry state = {.mode = entry->mode == MULLION_ENTRY_LONG64 ? HVM_ENTRY_LONG64
-                                                                          : HVM_ENTRY_PROTECTED32,
+    struct hvm_entry state = {.mode = entry->mode == MULLION_ENTRY_LONG64 ? HVM_ENTRY_LONG64 : HVM_ENTRY_PROTECTED32,
                               .rip = entry->rip,
                               .cr3 = entry->cr3};
     hvm->vcpu_reset(first, &state);
@@ -264,9 +248,7 @@ int partition_start(struct partition *p, const struct mullion_partition_start *e
     p->start_count++;
     p->start_tsc = rdtsc();
     state_change(p, MULLION_STATE_DEFINED, MULLION_STATE_RUNNING);
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        vcpu_attach(p->vcpus[i]);
-    }
+    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_attach(p->vcpus[i]); }
     return 0;
 }
 
@@ -337,9 +319,7 @@ void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t 
         p->reason_rip = hvm->read(vcpu, HVM_RIP);
     }
     spin_unlock(&p->state_lock);
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK);
-    }
+    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK); }
     if (first) { event_post_state(p->id); }
 }
 

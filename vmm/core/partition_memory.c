@@ -13,8 +13,7 @@ static bool overlaps(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
 
 static bool is_ram_place(uint64_t at, uint64_t bytes) {
     uint64_t end = at + bytes;
-    return end > at &&
-           (end <= MACHINE_LOW_RAM_END || (at >= MACHINE_HIGH_RAM_BASE && end <= platform.window_gpa));
+    return end > at && (end <= MACHINE_LOW_RAM_END || (at >= MACHINE_HIGH_RAM_BASE && end <= platform.window_gpa));
 }
 
 static int check_guest_range(const struct partition *p, const struct mullion_partition_add_memory *request) {

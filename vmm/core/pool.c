@@ -22,9 +22,7 @@ void pool_init(void *start, uint64_t bytes) {
 
 static uint64_t run_length(uint64_t first, uint64_t wanted) {
     uint64_t length = 0;
-    while (length < wanted && first + length < page_count && used[first + length] == 0) {
-        length++;
-    }
+    while (length < wanted && first + length < page_count && used[first + length] == 0) { length++; }
     return length;
 }
 

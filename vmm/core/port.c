@@ -104,10 +104,8 @@ void exit_port(struct vcpu *vcpu) {
     if (!exit_skip(vcpu)) { return; }
     vcpu->counters.refused_ports += row == NULL;
     if (exit->port_in) {
-        set_result(vcpu, exit->port_bytes,
-                   row == NULL ? UINT32_MAX : row->read(vcpu, exit->port, exit->port_bytes));
+        set_result(vcpu, exit->port_bytes, row == NULL ? UINT32_MAX : row->read(vcpu, exit->port, exit->port_bytes));
     } else if (row != NULL) {
-        row->write(vcpu, exit->port, exit->port_bytes,
-                   (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes));
+        row->write(vcpu, exit->port, exit->port_bytes, (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes));
     }
 }

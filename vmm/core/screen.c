@@ -22,8 +22,7 @@ uint64_t screen_bytes(const struct screen_mode *m) { return (uint64_t)m->pitch_b
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static void draw_vga(uint32_t r, uint32_t c) {
-    volatile uint16_t *cells =
-        (volatile uint16_t *)(uintptr_t)mode.address; // NOLINT(performance-no-int-to-ptr)
+    volatile uint16_t *cells = (volatile uint16_t *)(uintptr_t)mode.address; // NOLINT(performance-no-int-to-ptr)
     cells[(size_t)r * (mode.pitch_bytes / 2) + c] = (uint16_t)(VGA_ATTRIBUTE | (uint8_t)wanted[r][c]);
 }
 
@@ -31,8 +30,7 @@ static void draw_glyph(uint32_t r, uint32_t c) {
     uint64_t top = mode.address + (uint64_t)r * FONT_HEIGHT * mode.pitch_bytes;
     for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
         uint8_t pixels = font_row(wanted[r][c], y);
-        uint64_t line =
-            top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
+        uint64_t line = top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
         for (uint32_t x = 0; x < FONT_WIDTH; x++) {
             uint32_t pixel = (pixels >> (7 - x) & 1) != 0 ? PIXEL_ON : PIXEL_OFF;
             memcpy((void *)(line + (uint64_t)x * mode.bytes_per_pixel), &pixel,
@@ -95,9 +93,7 @@ static void put(char c) {
 
 void screen_write(const char *text, size_t count) {
     if (mode.kind == SCREEN_NONE || columns == 0 || rows == 0) { return; }
-    for (size_t i = 0; i < count; i++) {
-        put(text[i]);
-    }
+    for (size_t i = 0; i < count; i++) { put(text[i]); }
     draw_changes();
 }
 

@@ -12,9 +12,7 @@ struct spinlock {
 
 static inline void spin_lock(struct spinlock *lock) {
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) {
-        cpu_pause();
-    }
+    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) { cpu_pause(); }
 }
 
 static inline void spin_unlock(struct spinlock *lock) {

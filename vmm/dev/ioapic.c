@@ -24,8 +24,7 @@
 
 void ioapic_reset(struct ioapic *ioapic) {
     *ioapic = (struct ioapic){0};
-    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
-        ioapic->redirection[pin] = ENTRY_MASKED;
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) ioapic->redirection[pin] = ENTRY_MASKED;
 }
 
 static bool select_is_redirection(const struct ioapic *ioapic) {

@@ -64,9 +64,7 @@ void uart_reset(struct uart *uart) {
 
 static size_t input_pending(const struct uart *uart) { return (size_t)(uart->input_tail - uart->input_head); }
 
-static void input_append(struct uart *uart, uint8_t byte) {
-    uart->input[uart->input_tail++ % UART_INPUT_BYTES] = byte;
-}
+static void input_append(struct uart *uart, uint8_t byte) { uart->input[uart->input_tail++ % UART_INPUT_BYTES] = byte; }
 
 static uint8_t receive(struct uart *uart) {
     if (input_pending(uart) == 0) return 0;
@@ -92,8 +90,7 @@ static size_t trigger_level(const struct uart *uart) {
 /* The cause with the highest priority, without the FIFO bits. */
 static uint8_t interrupt_cause(const struct uart *uart) {
     size_t pending = input_pending(uart);
-    if ((uart->ier & IER_RECEIVED) && pending > 0)
-        return pending >= trigger_level(uart) ? IIR_RECEIVED : IIR_TIMEOUT;
+    if ((uart->ier & IER_RECEIVED) && pending > 0) return pending >= trigger_level(uart) ? IIR_RECEIVED : IIR_TIMEOUT;
     if ((uart->ier & IER_THR) && uart->thr_empty_pending) return IIR_THR;
     return IIR_NONE;
 }
@@ -115,8 +112,8 @@ static uint8_t identify_interrupt(struct uart *uart) {
 static uint8_t modem_status(const struct uart *uart) {
     uint8_t mcr = uart->mcr;
     if (!(mcr & MCR_LOOP)) return MSR_CTS | MSR_DSR | MSR_DCD;
-    return (uint8_t)((mcr & MCR_RTS ? MSR_CTS : 0) | (mcr & MCR_DTR ? MSR_DSR : 0) |
-                     (mcr & MCR_OUT1 ? MSR_RI : 0) | (mcr & MCR_OUT2 ? MSR_DCD : 0));
+    return (uint8_t)((mcr & MCR_RTS ? MSR_CTS : 0) | (mcr & MCR_DTR ? MSR_DSR : 0) | (mcr & MCR_OUT1 ? MSR_RI : 0) |
+                     (mcr & MCR_OUT2 ? MSR_DCD : 0));
 }
 
 uint8_t uart_read(struct uart *uart, unsigned reg) {
@@ -184,8 +181,7 @@ size_t uart_input(struct uart *uart, const uint8_t *bytes, size_t count) {
     if (uart->mcr & MCR_LOOP) return 0;
     size_t room = UART_INPUT_BYTES - input_pending(uart);
     if (count > room) count = room;
-    for (size_t i = 0; i < count; i++)
-        input_append(uart, bytes[i]);
+    for (size_t i = 0; i < count; i++) input_append(uart, bytes[i]);
     return count;
 }
 

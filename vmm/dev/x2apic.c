@@ -96,8 +96,7 @@ enum timer_mode {
 
 #define DIVIDE_WRITABLE 0xbu
 
-_Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u,
-               "the timer's arithmetic takes one count for one nanosecond");
+_Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u, "the timer's arithmetic takes one count for one nanosecond");
 
 /* A periodic timer fires at most this often, so that a guest cannot keep its CPU in the VMM. */
 #define PERIOD_MIN_NS 20000ull
@@ -212,8 +211,7 @@ static uint64_t period_ticks(const struct x2apic *apic) {
 }
 
 static uint32_t current_count(const struct x2apic *apic, uint64_t now) {
-    if (timer_mode(apic) == TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE ||
-        apic->deadline_tsc <= now)
+    if (timer_mode(apic) == TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE || apic->deadline_tsc <= now)
         return 0;
     uint64_t left = apic->deadline_tsc - now;
     uint64_t divisor = timer_divisor(apic);
@@ -403,8 +401,7 @@ static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value) {
     }
 }
 
-int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now,
-                 enum x2apic_effect *effect) {
+int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now, enum x2apic_effect *effect) {
     *effect = X2APIC_NOTHING;
     if (msr == MSR_APIC_BASE) return value == apic->apic_base ? 0 : X2APIC_ERROR;
     if (msr == MSR_TSC_DEADLINE) {

@@ -27,11 +27,8 @@ struct acpi_header {
 } __attribute__((packed));
 
 _Static_assert(offsetof(struct acpi_header, signature) == 0 && offsetof(struct acpi_header, length) == 4, "");
-_Static_assert(offsetof(struct acpi_header, revision) == 8 && offsetof(struct acpi_header, checksum) == 9,
-               "");
-_Static_assert(offsetof(struct acpi_header, oem) == 10 &&
-                   offsetof(struct acpi_header, creator_revision) == 32,
-               "");
+_Static_assert(offsetof(struct acpi_header, revision) == 8 && offsetof(struct acpi_header, checksum) == 9, "");
+_Static_assert(offsetof(struct acpi_header, oem) == 10 && offsetof(struct acpi_header, creator_revision) == 32, "");
 _Static_assert(sizeof(struct acpi_header) == 36, "");
 
 /* MADT entries by type: length, and offsets of APIC identifier or address and of the flags; section 5.2.12.
@@ -73,9 +70,7 @@ static uint64_t read64(const void *at) {
 
 static bool sum_is_zero(const void *start, uint32_t bytes) {
     uint8_t sum = 0;
-    for (uint32_t i = 0; i < bytes; i++) {
-        sum = (uint8_t)(sum + ((const uint8_t *)start)[i]);
-    }
+    for (uint32_t i = 0; i < bytes; i++) { sum = (uint8_t)(sum + ((const uint8_t *)start)[i]); }
     return sum == 0;
 }
 
@@ -83,8 +78,8 @@ static bool sum_is_zero(const void *start, uint32_t bytes) {
 static const struct acpi_header *table_at(uint64_t address) {
     if (address == 0 || address + sizeof(struct acpi_header) > BOOT_MAP_END) { return NULL; }
     const struct acpi_header *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
-    if (table->length < sizeof *table || table->length > TABLE_LIMIT_BYTES ||
-        address + table->length > BOOT_MAP_END || !sum_is_zero(table, table->length)) {
+    if (table->length < sizeof *table || table->length > TABLE_LIMIT_BYTES || address + table->length > BOOT_MAP_END ||
+        !sum_is_zero(table, table->length)) {
         log_line("ACPI table at 0x%lx is damaged; it is left out; update the firmware", address);
         return NULL;
     }
@@ -104,8 +99,7 @@ static void read_madt_entry(const uint8_t *entry) {
         add_cpu(entry[MADT_LOCAL_APIC_ID], read32(entry + MADT_LOCAL_APIC_FLAGS));
     } else if (entry[0] == MADT_LOCAL_X2APIC && entry[1] >= MADT_LOCAL_X2APIC_BYTES) {
         add_cpu(read32(entry + MADT_LOCAL_X2APIC_ID), read32(entry + MADT_LOCAL_X2APIC_FLAGS));
-    } else if (entry[0] == MADT_IOAPIC && entry[1] >= MADT_IOAPIC_BYTES &&
-               acpi->ioapic_count < ACPI_MAX_IOAPIC) {
+    } else if (entry[0] == MADT_IOAPIC && entry[1] >= MADT_IOAPIC_BYTES && acpi->ioapic_count < ACPI_MAX_IOAPIC) {
         acpi->ioapic[acpi->ioapic_count++] = read32(entry + MADT_IOAPIC_ADDRESS);
     }
 }
@@ -113,9 +107,7 @@ static void read_madt_entry(const uint8_t *entry) {
 static void read_madt(const struct acpi_header *table) {
     const uint8_t *end = (const uint8_t *)table + table->length;
     const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
-    for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end; at += at[1]) {
-        read_madt_entry(at);
-    }
+    for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end; at += at[1]) { read_madt_entry(at); }
     madt_seen = true;
 }
 
@@ -124,8 +116,7 @@ static void read_mcfg(const struct acpi_header *table) {
     const uint8_t *end = (const uint8_t *)table + table->length;
     const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
     for (; at + MCFG_ENTRY_BYTES <= end && acpi->ecam_count < ACPI_MAX_ECAM; at += MCFG_ENTRY_BYTES) {
-        acpi->ecam[acpi->ecam_count++] =
-            (struct acpi_ecam){read64(at), (uint16_t)read32(at + 8), at[10], at[11]};
+        acpi->ecam[acpi->ecam_count++] = (struct acpi_ecam){read64(at), (uint16_t)read32(at + 8), at[10], at[11]};
     }
 }
 
@@ -144,8 +135,7 @@ static void read_fadt(const struct acpi_header *table) {
     acpi->pm_timer_port = (uint16_t)read32(fadt + FADT_PM_TMR);
     acpi->pm1a_control = (uint16_t)read32(fadt + FADT_PM1A_CNT);
     acpi->pm1b_control = (uint16_t)read32(fadt + FADT_PM1B_CNT);
-    bool has_reset =
-        (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && table->length > FADT_RESET_VALUE;
+    bool has_reset = (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && table->length > FADT_RESET_VALUE;
     if (has_reset && fadt[FADT_RESET_REG] == GAS_IO) {
         acpi->reset_port = (uint16_t)read64(fadt + FADT_RESET_REG + 4);
         acpi->reset_value = fadt[FADT_RESET_VALUE];
@@ -167,16 +157,14 @@ void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info)
     acpi = info;
     bool extended = rsdp_bytes >= 36 && rsdp[15] >= 2 && read64(rsdp + 24) != 0;
     bool sound = rsdp_bytes >= RSDP_V1_BYTES && sum_is_zero(rsdp, RSDP_V1_BYTES);
-    const struct acpi_header *list =
-        !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
+    const struct acpi_header *list = !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
     uint32_t width = extended ? 8 : 4;
     for (uint32_t at = sizeof *list; list != NULL && at + width <= list->length; at += width) {
         const uint8_t *entry = (const uint8_t *)list + at;
         read_table(table_at(extended ? read64(entry) : read32(entry)));
     }
     if (!madt_seen || cpu_count() == 0) {
-        log_fatal(
-            "no usable ACPI MADT: the VMM cannot find the CPUs; ACPI is off or damaged; enable ACPI in the "
-            "firmware set-up");
+        log_fatal("no usable ACPI MADT: the VMM cannot find the CPUs; ACPI is off or damaged; enable ACPI in the "
+                  "firmware set-up");
     }
 }

@@ -90,13 +90,10 @@ void apic_enable(void) {
     uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
     wrmsr(MSR_APIC_BASE, base);
     if (x2apic) { wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTENDED); }
-    static const enum apic_register masked[] = {APIC_LVT_PERF, APIC_LVT_LINT0, APIC_LVT_LINT1,
-                                                APIC_LVT_ERROR};
+    static const enum apic_register masked[] = {APIC_LVT_PERF, APIC_LVT_LINT0, APIC_LVT_LINT1, APIC_LVT_ERROR};
     apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
     apic_write(APIC_TPR, 0);
-    for (size_t i = 0; i < ARRAY_COUNT(masked); i++) {
-        apic_write(masked[i], LVT_MASKED);
-    }
+    for (size_t i = 0; i < ARRAY_COUNT(masked); i++) { apic_write(masked[i], LVT_MASKED); }
     apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 }
@@ -115,9 +112,7 @@ static void send(uint32_t apic_id, uint32_t command) {
         wrmsr(MSR_X2APIC + APIC_ICR, (uint64_t)apic_id << 32 | command);
         return;
     }
-    while ((apic_read(APIC_ICR) & ICR_PENDING) != 0) {
-        cpu_pause();
-    }
+    while ((apic_read(APIC_ICR) & ICR_PENDING) != 0) { cpu_pause(); }
     apic_write(APIC_ICR_HIGH, apic_id << 24);
     apic_write(APIC_ICR, command);
 }

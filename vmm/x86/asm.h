@@ -44,14 +44,14 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf) {
 }
 
 /* inb, inw, inl and outb, outw, outl */
-#define PORT_ACCESS(suffix, type)                                                                            \
-    static inline type in##suffix(uint16_t port) {                                                           \
-        type value;                                                                                          \
-        __asm__ volatile("in" #suffix " %1, %0" : "=a"(value) : "Nd"(port));                                 \
-        return value;                                                                                        \
-    }                                                                                                        \
-    static inline void out##suffix(uint16_t port, type value) {                                              \
-        __asm__ volatile("out" #suffix " %0, %1" : : "a"(value), "Nd"(port));                                \
+#define PORT_ACCESS(suffix, type)                                                                                      \
+    static inline type in##suffix(uint16_t port) {                                                                     \
+        type value;                                                                                                    \
+        __asm__ volatile("in" #suffix " %1, %0" : "=a"(value) : "Nd"(port));                                           \
+        return value;                                                                                                  \
+    }                                                                                                                  \
+    static inline void out##suffix(uint16_t port, type value) {                                                        \
+        __asm__ volatile("out" #suffix " %0, %1" : : "a"(value), "Nd"(port));                                          \
     }
 PORT_ACCESS(b, uint8_t)
 PORT_ACCESS(w, uint16_t)
@@ -95,9 +95,7 @@ static inline void xsetbv(uint64_t value) {
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-static inline void invlpg(const void *address) {
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
+static inline void invlpg(const void *address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 
 static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 

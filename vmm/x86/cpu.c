@@ -37,9 +37,7 @@ struct descriptor_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-_Static_assert(offsetof(struct descriptor_pointer, limit) == 0 &&
-                   offsetof(struct descriptor_pointer, base) == 2,
-               "");
+_Static_assert(offsetof(struct descriptor_pointer, limit) == 0 && offsetof(struct descriptor_pointer, base) == 2, "");
 
 /** What trap.S pushes. */
 struct trap_frame {
@@ -107,9 +105,8 @@ void cpu_alloc_stacks(struct cpu *cpu) {
 
 static void gate_set(unsigned vector, unsigned ist) {
     uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + vector * 16;
-    idt[vector] =
-        (struct gate){(uint16_t)stub,         SELECTOR_CODE,          (uint16_t)(GATE_INTERRUPT | ist),
-                      (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
+    idt[vector] = (struct gate){(uint16_t)stub,         SELECTOR_CODE,          (uint16_t)(GATE_INTERRUPT | ist),
+                                (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
 }
 
 static void load_tables(struct cpu *cpu) {
@@ -125,9 +122,7 @@ static void load_tables(struct cpu *cpu) {
 }
 
 void cpu_early_init(void) {
-    for (unsigned vector = 0; vector < 256; vector++) {
-        gate_set(vector, 0);
-    }
+    for (unsigned vector = 0; vector < 256; vector++) { gate_set(vector, 0); }
     boot_cpu_before_madt.self = &boot_cpu_before_madt;
     load_tables(&boot_cpu_before_madt);
 }
@@ -145,10 +140,9 @@ void cpu_load(struct cpu *cpu) {
 }
 
 static void report_exception(const struct trap_frame *frame) {
-    log_fatal(
-        "exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
-        "VMM or a hardware fault; report this line",
-        frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
+    log_fatal("exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
+              "VMM or a hardware fault; report this line",
+              frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
 }
 
 void trap_handle(const struct trap_frame *frame) {

@@ -64,8 +64,7 @@ static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf) {
         const struct cpuid_row *row = &rows[i];
         if (row->leaf == leaf && (row->subleaf == ANY_SUBLEAF || row->subleaf == subleaf)) {
             struct cpuid_regs r = cpuid(leaf, subleaf);
-            return (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx,
-                                       r.edx & row->edx};
+            return (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx, r.edx & row->edx};
         }
     }
     return (struct cpuid_regs){0, 0, 0, 0};
@@ -96,9 +95,7 @@ static const struct {
 void cpuid_init(void) {
     for (size_t i = 0; i < ARRAY_COUNT(cr4_features); i++) {
         struct cpuid_regs r = masked(cr4_features[i].leaf, 0);
-        uint32_t value = cr4_features[i].where == IN_EBX   ? r.ebx
-                         : cr4_features[i].where == IN_ECX ? r.ecx
-                                                           : r.edx;
+        uint32_t value = cr4_features[i].where == IN_EBX ? r.ebx : cr4_features[i].where == IN_ECX ? r.ecx : r.edx;
         cr4_allowed |= (uint64_t)(value >> cr4_features[i].bit & 1) << cr4_features[i].cr4_bit;
     }
 }
@@ -120,9 +117,7 @@ static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r) {
 static void leaf_b(const struct vcpu *vcpu, uint32_t subleaf, struct cpuid_regs *r) {
     uint32_t count = vcpu->partition->vcpu_count;
     uint32_t bits = 0;
-    while ((1u << bits) < count) {
-        bits++;
-    }
+    while ((1u << bits) < count) { bits++; }
     static const uint32_t type[] = {1, 2}; /* SMT, core */
     *r = (struct cpuid_regs){0, 0, subleaf & 0xff, vcpu->index};
     if (subleaf < ARRAY_COUNT(type)) {
@@ -145,9 +140,7 @@ static struct cpuid_regs hypervisor_leaf(const struct vcpu *vcpu, uint32_t leaf)
         r.eax = LEAF_KVM_MAX;
         text_regs("KVMKVMKVM\0\0\0", &r.ebx, &r.ecx, &r.edx);
         break;
-    case LEAF_KVM + 1:
-        r.eax = (uint32_t)(KVM_CLOCKSOURCE2 | (tsc_reliable() ? KVM_CLOCKSOURCE_STABLE : 0));
-        break;
+    case LEAF_KVM + 1: r.eax = (uint32_t)(KVM_CLOCKSOURCE2 | (tsc_reliable() ? KVM_CLOCKSOURCE_STABLE : 0)); break;
     case LEAF_KVM_MAX:
         r.eax = (uint32_t)tsc_khz();
         r.ebx = MACHINE_APIC_TIMER_KHZ;

@@ -10,8 +10,7 @@
 #define PDE32_ADDRESS 0xffc00000ull
 #define PDPTR_LEGACY  4u
 
-static bool read_entry(const struct partition *p, uint64_t table, uint64_t index, unsigned bytes,
-                       uint64_t *entry) {
+static bool read_entry(const struct partition *p, uint64_t table, uint64_t index, unsigned bytes, uint64_t *entry) {
     *entry = 0;
     return partition_read(p, gpa(table + index * bytes), entry, bytes) == 0 && (*entry & PTE_PRESENT) != 0;
 }

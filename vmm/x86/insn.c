@@ -122,8 +122,7 @@ static uint8_t take(struct cursor *c) {
 /* Little-endian, sign-extended from `bytes` (1, 2, 4 or 8). */
 static uint64_t take_signed(struct cursor *c, unsigned bytes) {
     uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)take(c) << (8 * i);
+    for (unsigned i = 0; i < bytes; i++) value |= (uint64_t)take(c) << (8 * i);
     uint64_t sign = 1ull << (8 * bytes - 1);
     return (value ^ sign) - sign;
 }
@@ -178,9 +177,7 @@ static uint8_t mandatory_prefix(const struct cursor *c) {
     return c->operand_prefix ? 0x66 : NONE;
 }
 
-static bool rule_needs_modrm(const struct rule *rule) {
-    return rule->form >= FORM_OPCODE && rule->form <= FORM_MEMORY;
-}
+static bool rule_needs_modrm(const struct rule *rule) { return rule->form >= FORM_OPCODE && rule->form <= FORM_MEMORY; }
 
 /* Peeks at ModRM only for a rule that has one: the byte need not exist otherwise. */
 static bool rule_matches(const struct rule *rule, struct cursor *c) {
@@ -213,13 +210,9 @@ static void skip_memory_operand(struct cursor *c) {
         c->at += narrow ? 2 : 4;
 }
 
-static uint8_t modrm_reg(const struct cursor *c) {
-    return (uint8_t)(((c->modrm >> 3) & 7) | (c->rex & REX_R ? 8 : 0));
-}
+static uint8_t modrm_reg(const struct cursor *c) { return (uint8_t)(((c->modrm >> 3) & 7) | (c->rex & REX_R ? 8 : 0)); }
 
-static uint8_t modrm_rm(const struct cursor *c) {
-    return (uint8_t)((c->modrm & 7) | (c->rex & REX_B ? 8 : 0));
-}
+static uint8_t modrm_rm(const struct cursor *c) { return (uint8_t)((c->modrm & 7) | (c->rex & REX_B ? 8 : 0)); }
 
 static void take_operands(struct cursor *c, const struct rule *rule) {
     if (rule_needs_modrm(rule)) c->modrm = take(c);

@@ -16,9 +16,9 @@
 #define EFER_GUEST_BITS          (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 enum msr_kind {
-    MSR_DIRECT,   /* the guest uses the hardware's register */
-    MSR_CONSTANT, /* reads a value; a write of anything is ignored, as on hardware where the bit has no effect
-                   */
+    MSR_DIRECT,      /* the guest uses the hardware's register */
+    MSR_CONSTANT,    /* reads a value; a write of anything is ignored, as on hardware where the bit has no effect
+                      */
     MSR_X2APIC_KIND, /* the emulated local APIC */
     MSR_EFER_KIND,
     MSR_PAT_KIND,
@@ -35,28 +35,27 @@ struct msr_row {
 
 /* The reason for each constant row is the guest that reads it without checking. */
 static const struct msr_row rows[] = {
-    {0x0000001b, 0x0000001b, MSR_X2APIC_KIND, 0}, /* APIC_BASE */
-    {0x0000008b, 0x0000008b, MSR_CONSTANT, 0},    /* microcode revision */
-    {0x000000fe, 0x000000fe, MSR_CONSTANT,
-     MTRR_CAP_WRITE_COMBINING},                   /* MTRRcap: no variable, no fixed ranges */
-    {0x00000174, 0x00000176, MSR_DIRECT, 0},      /* SYSENTER_CS, _ESP, _EIP */
-    {0x000001d9, 0x000001d9, MSR_CONSTANT, 0},    /* DEBUGCTL */
-    {0x00000277, 0x00000277, MSR_PAT_KIND, 0},    /* PAT */
-    {0x000002ff, 0x000002ff, MSR_MTRR_TYPE, 0},   /* MTRRdefType */
-    {0x000006e0, 0x000006e0, MSR_X2APIC_KIND, 0}, /* TSC_DEADLINE */
-    {0x00000800, 0x000008ff, MSR_X2APIC_KIND, 0}, /* x2APIC registers */
+    {0x0000001b, 0x0000001b, MSR_X2APIC_KIND, 0},                     /* APIC_BASE */
+    {0x0000008b, 0x0000008b, MSR_CONSTANT, 0},                        /* microcode revision */
+    {0x000000fe, 0x000000fe, MSR_CONSTANT, MTRR_CAP_WRITE_COMBINING}, /* MTRRcap: no variable, no fixed ranges */
+    {0x00000174, 0x00000176, MSR_DIRECT, 0},                          /* SYSENTER_CS, _ESP, _EIP */
+    {0x000001d9, 0x000001d9, MSR_CONSTANT, 0},                        /* DEBUGCTL */
+    {0x00000277, 0x00000277, MSR_PAT_KIND, 0},                        /* PAT */
+    {0x000002ff, 0x000002ff, MSR_MTRR_TYPE, 0},                       /* MTRRdefType */
+    {0x000006e0, 0x000006e0, MSR_X2APIC_KIND, 0},                     /* TSC_DEADLINE */
+    {0x00000800, 0x000008ff, MSR_X2APIC_KIND, 0},                     /* x2APIC registers */
     {0x4b564d00, 0x4b564d00, MSR_WALL_CLOCK, 0},
     {0x4b564d01, 0x4b564d01, MSR_SYSTEM_TIME, 0},
     {0xc0000080, 0xc0000080, MSR_EFER_KIND, 0},
-    {0xc0000081, 0xc0000084, MSR_DIRECT, 0},                   /* STAR, LSTAR, CSTAR, SFMASK */
-    {0xc0000100, 0xc0000103, MSR_DIRECT, 0},                   /* FS_BASE, GS_BASE, KERNEL_GS_BASE, TSC_AUX */
-    {0xc0010010, 0xc0010010, MSR_CONSTANT, 0},                 /* SYSCFG: Linux reads it for the MTRRs */
-    {0xc0010015, 0xc0010015, MSR_CONSTANT, HWCR_TSC_FREQ_SEL}, /* HWCR: the TSC counts at P0 frequency */
-    {0xc001001a, 0xc001001a, MSR_CONSTANT, 0},                 /* TOP_MEM */
-    {0xc001001d, 0xc001001d, MSR_CONSTANT, 0},                 /* TOP_MEM2 */
-    {0xc001001f, 0xc001001f, MSR_CONSTANT, NB_CFG_ECS}, /* NB_CFG: extended configuration space is on */
-    {0xc0010055, 0xc0010055, MSR_CONSTANT, 0},          /* interrupt pending message: C1E off */
-    {0xc0011022, 0xc0011023, MSR_CONSTANT, 0},          /* data and bus unit configuration */
+    {0xc0000081, 0xc0000084, MSR_DIRECT, 0},                         /* STAR, LSTAR, CSTAR, SFMASK */
+    {0xc0000100, 0xc0000103, MSR_DIRECT, 0},                         /* FS_BASE, GS_BASE, KERNEL_GS_BASE, TSC_AUX */
+    {0xc0010010, 0xc0010010, MSR_CONSTANT, 0},                       /* SYSCFG: Linux reads it for the MTRRs */
+    {0xc0010015, 0xc0010015, MSR_CONSTANT, HWCR_TSC_FREQ_SEL},       /* HWCR: the TSC counts at P0 frequency */
+    {0xc001001a, 0xc001001a, MSR_CONSTANT, 0},                       /* TOP_MEM */
+    {0xc001001d, 0xc001001d, MSR_CONSTANT, 0},                       /* TOP_MEM2 */
+    {0xc001001f, 0xc001001f, MSR_CONSTANT, NB_CFG_ECS},              /* NB_CFG: extended configuration space is on */
+    {0xc0010055, 0xc0010055, MSR_CONSTANT, 0},                       /* interrupt pending message: C1E off */
+    {0xc0011022, 0xc0011023, MSR_CONSTANT, 0},                       /* data and bus unit configuration */
     {0xc0011029, 0xc0011029, MSR_CONSTANT, DE_CFG_LFENCE_SERIALIZE}, /* DE_CFG: LFENCE serialises */
 };
 
@@ -69,9 +68,7 @@ static const struct msr_row *row_of(uint32_t msr) {
 
 void msr_for_each_direct(void (*each)(uint32_t msr)) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        for (uint32_t msr = rows[i].first; rows[i].kind == MSR_DIRECT && msr <= rows[i].last; msr++) {
-            each(msr);
-        }
+        for (uint32_t msr = rows[i].first; rows[i].kind == MSR_DIRECT && msr <= rows[i].last; msr++) { each(msr); }
     }
 }
 

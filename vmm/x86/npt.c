@@ -53,9 +53,7 @@ void npt_destroy(struct npt *npt) {
 /** The level at which the next page of the mapping is entered. */
 static unsigned page_level(const struct npt *npt, uint64_t at, uint64_t to, uint64_t bytes) {
     unsigned level = npt->gigabyte_pages ? LEVEL_PDPT : LEVEL_PD;
-    while (level > LEVEL_PT && ((at | to) % level_bytes(level) != 0 || bytes < level_bytes(level))) {
-        level--;
-    }
+    while (level > LEVEL_PT && ((at | to) % level_bytes(level) != 0 || bytes < level_bytes(level))) { level--; }
     return level;
 }
 
@@ -82,8 +80,8 @@ int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable) 
             npt_unmap(npt, at, bytes);
             return -MULLION_E_POOL;
         }
-        *entry = (to.v + done) | NPT_PRESENT | NPT_USER | (writable ? NPT_WRITE : 0) |
-                 (level > LEVEL_PT ? NPT_LARGE : 0);
+        *entry =
+            (to.v + done) | NPT_PRESENT | NPT_USER | (writable ? NPT_WRITE : 0) | (level > LEVEL_PT ? NPT_LARGE : 0);
         done += level_bytes(level);
     }
     return 0;
@@ -98,8 +96,7 @@ static bool is_empty(const uint64_t *table) {
 
 /** Clears the part of `table` (which maps from `base`) that lies in [from, to); frees tables that become
  * empty. */
-static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t base, uint64_t from,
-                     uint64_t to) {
+static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t base, uint64_t from, uint64_t to) {
     uint64_t step = level_bytes(level);
     uint64_t first = from > base ? (from - base) / step : 0;
     for (uint64_t i = first; i < ENTRIES && base + i * step < to; i++) {

@@ -96,8 +96,8 @@ void pci_host_scan(const struct acpi_info *acpi) {
         scan_bus(&(struct bus){0, 0, (uint8_t)number});
     }
     if (dropped > 0) {
-        log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all",
-                 dropped, PCI_HOST_MAX);
+        log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all", dropped,
+                 PCI_HOST_MAX);
     }
 }
 

@@ -21,12 +21,8 @@ struct time_info {
 };
 
 _Static_assert(offsetof(struct time_info, version) == 0 && offsetof(struct time_info, pad0) == 4, "");
-_Static_assert(offsetof(struct time_info, tsc_timestamp) == 8 &&
-                   offsetof(struct time_info, system_time_ns) == 16,
-               "");
-_Static_assert(offsetof(struct time_info, tsc_to_system_mul) == 24 &&
-                   offsetof(struct time_info, tsc_shift) == 28,
-               "");
+_Static_assert(offsetof(struct time_info, tsc_timestamp) == 8 && offsetof(struct time_info, system_time_ns) == 16, "");
+_Static_assert(offsetof(struct time_info, tsc_to_system_mul) == 24 && offsetof(struct time_info, tsc_shift) == 28, "");
 _Static_assert(offsetof(struct time_info, flags) == 29 && offsetof(struct time_info, pad) == 30, "");
 _Static_assert(sizeof(struct time_info) == 32, "");
 
@@ -60,8 +56,7 @@ bool pvclock_enable(struct vcpu *vcpu, uint64_t value) {
     struct time_info info = {.version = 2, .tsc_timestamp = tsc_at_boot(), .flags = 0};
     info.flags = tsc_reliable() ? FLAG_TSC_STABLE : 0;
     scale(&info);
-    if (at.v % 4 != 0 ||
-        ((value & ENABLED) != 0 && partition_write(vcpu->partition, at, &info, sizeof info) != 0)) {
+    if (at.v % 4 != 0 || ((value & ENABLED) != 0 && partition_write(vcpu->partition, at, &info, sizeof info) != 0)) {
         return false;
     }
     vcpu->clock_msr = value;
@@ -70,9 +65,7 @@ bool pvclock_enable(struct vcpu *vcpu, uint64_t value) {
 
 bool pvclock_write_wall_clock(struct vcpu *vcpu, uint64_t value) {
     struct wall_clock clock = {.version = 2, .seconds = (uint32_t)tsc_boot_epoch(), .nanoseconds = 0};
-    if (value % 4 != 0 || partition_write(vcpu->partition, gpa(value), &clock, sizeof clock) != 0) {
-        return false;
-    }
+    if (value % 4 != 0 || partition_write(vcpu->partition, gpa(value), &clock, sizeof clock) != 0) { return false; }
     vcpu->wall_clock_msr = value;
     return true;
 }

@@ -12,9 +12,7 @@
 #define STEP_US        100000u
 
 static void wait_step(void) {
-    for (uint64_t end = rdtsc() + tsc_from_us(STEP_US); rdtsc() < end;) {
-        console_poll();
-    }
+    for (uint64_t end = rdtsc() + tsc_from_us(STEP_US); rdtsc() < end;) { console_poll(); }
 }
 
 void reset_machine(const struct acpi_info *acpi) {
@@ -33,9 +31,7 @@ void reset_machine(const struct acpi_info *acpi) {
 }
 
 static void sleep_by(uint16_t port, uint32_t type) {
-    if (port != 0) {
-        outw(port, (uint16_t)((inw(port) & PM1_SCI_ENABLE) | type << PM1_SLP_TYP | PM1_SLP_ENABLE));
-    }
+    if (port != 0) { outw(port, (uint16_t)((inw(port) & PM1_SCI_ENABLE) | type << PM1_SLP_TYP | PM1_SLP_ENABLE)); }
 }
 
 int reset_power_off(const struct acpi_info *acpi, uint32_t slp_typa, uint32_t slp_typb) {

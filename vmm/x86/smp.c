@@ -34,9 +34,7 @@ extern char ap_trampoline[], ap_trampoline_end[], ap_trampoline_fields[], ap_ent
 static bool halt_told;
 
 static void wait_us(uint64_t microseconds) {
-    for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) {
-        cpu_pause();
-    }
+    for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) { cpu_pause(); }
 }
 
 static bool wait_started(const struct cpu *cpu, uint64_t microseconds) {
@@ -109,7 +107,5 @@ void smp_halt_others(void) {
 }
 
 void smp_halt_if_told(void) {
-    while (__atomic_load_n(&halt_told, __ATOMIC_SEQ_CST)) {
-        __asm__ volatile("cli; hlt");
-    }
+    while (__atomic_load_n(&halt_told, __ATOMIC_SEQ_CST)) { __asm__ volatile("cli; hlt"); }
 }

@@ -32,9 +32,7 @@ uint64_t tsc_from_us(uint64_t microseconds) { return mul_div(microseconds, khz, 
 static void delay_pm(uint32_t microseconds) {
     uint32_t wanted = (uint32_t)(microseconds * PM_TIMER_HZ / 1000000);
     uint32_t start = inl(pm_port);
-    while (((inl(pm_port) - start) & PM_TIMER_MASK) < wanted) {
-        cpu_pause();
-    }
+    while (((inl(pm_port) - start) & PM_TIMER_MASK) < wanted) { cpu_pause(); }
 }
 
 /** PIT channel 2 in mode 0; its output shows in port 0x61, bit 5. */
@@ -46,9 +44,8 @@ static void delay_pit(uint32_t microseconds) {
     outb(0x42, (uint8_t)(ticks >> 8));
     for (uint64_t start = rdtsc(); (inb(0x61) & 0x20) == 0;) {
         if (rdtsc() - start > 20000000000ull) {
-            log_fatal(
-                "no working clock: neither ACPI PM timer nor PIT; the VMM cannot measure the TSC; enable the "
-                "8254 (legacy timer) in the firmware set-up");
+            log_fatal("no working clock: neither ACPI PM timer nor PIT; the VMM cannot measure the TSC; enable the "
+                      "8254 (legacy timer) in the firmware set-up");
         }
     }
 }
@@ -84,9 +81,7 @@ static void read_rtc(void) {
     static const uint8_t registers[] = {0, 2, 4, 7, 8, 9};
     for (unsigned polls = 0; (rtc_read(10) & 0x80) != 0 && polls < 100000; polls++) {}
     uint8_t mode = rtc_read(11);
-    for (size_t i = 0; i < sizeof raw; i++) {
-        raw[i] = rtc_read(registers[i]);
-    }
+    for (size_t i = 0; i < sizeof raw; i++) { raw[i] = rtc_read(registers[i]); }
     bool bcd = (mode & 4) == 0;
     uint64_t hour = from_bcd(raw[2] & 0x7f, bcd);
     hour = (mode & 2) != 0 ? hour : hour % 12 + ((raw[2] & 0x80) != 0 ? 12 : 0);

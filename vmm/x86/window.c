@@ -14,8 +14,7 @@
 static uint8_t *window_open(hpa_t address) {
     struct cpu *cpu = this_cpu();
     uint64_t frame = align_down(address.v, FRAME_BYTES);
-    uint8_t *window =
-        (uint8_t *)(WINDOW_BASE + cpu->index * FRAME_BYTES); // NOLINT(performance-no-int-to-ptr)
+    uint8_t *window = (uint8_t *)(WINDOW_BASE + cpu->index * FRAME_BYTES); // NOLINT(performance-no-int-to-ptr)
     *paging_window_entry(cpu->index) = frame | WINDOW_BITS;
     invlpg(window);
     if (cpu->smap) { __asm__ volatile("stac" : : : "memory"); }

@@ -50,9 +50,9 @@ enum mullion_error {
     MULLION_E_RANGE_LIMIT = 19,     /* MULLION_MAX_RANGES reached */
     MULLION_E_POOL = 20,            /* the VMM's page pool cannot serve this partition */
     MULLION_E_CALLER_MODE = 21,     /* the caller was not in 64-bit mode */
-    MULLION_E_HARDWARE = 22, /* the machine has no means for this (for example no power-off register) */
-    MULLION_E_BUSY = 23,     /* a CPU did not park in time; the partition is marked crashed */
-    MULLION_E_ENTRY = 24,    /* the entry state is not one that the VMM starts */
+    MULLION_E_HARDWARE = 22,        /* the machine has no means for this (for example no power-off register) */
+    MULLION_E_BUSY = 23,            /* a CPU did not park in time; the partition is marked crashed */
+    MULLION_E_ENTRY = 24,           /* the entry state is not one that the VMM starts */
     MULLION_E_COUNT = 25,
 };
 
@@ -101,22 +101,20 @@ enum mullion_partition_state {
 /** Why a partition is MULLION_STATE_STOPPED. */
 enum mullion_stop_reason {
     MULLION_REASON_NONE = 0,
-    MULLION_REASON_REQUESTED = 1,     /* the agent asked */
-    MULLION_REASON_POWER_OFF = 2,     /* guest wrote the ACPI sleep control register (S5) */
-    MULLION_REASON_RESET = 3,         /* guest wrote a reset register */
-    MULLION_REASON_TRIPLE_FAULT = 4,  /* shutdown event */
-    MULLION_REASON_UNKNOWN_EXIT = 5,  /* exit code that the table does not define; detail = code */
-    MULLION_REASON_REFUSED_EXIT = 6,  /* exit that a partition is stopped for; detail = code */
-    MULLION_REASON_MMIO_UNMAPPED = 7, /* access outside the memory map; detail = guest-physical address */
-    MULLION_REASON_MMIO_INSTRUCTION =
-        8,                           /* access to a device by an instruction not decoded; detail = address */
-    MULLION_REASON_ENTRY_FAILED = 9, /* the CPU refused the guest state; detail = exit code */
+    MULLION_REASON_REQUESTED = 1,        /* the agent asked */
+    MULLION_REASON_POWER_OFF = 2,        /* guest wrote the ACPI sleep control register (S5) */
+    MULLION_REASON_RESET = 3,            /* guest wrote a reset register */
+    MULLION_REASON_TRIPLE_FAULT = 4,     /* shutdown event */
+    MULLION_REASON_UNKNOWN_EXIT = 5,     /* exit code that the table does not define; detail = code */
+    MULLION_REASON_REFUSED_EXIT = 6,     /* exit that a partition is stopped for; detail = code */
+    MULLION_REASON_MMIO_UNMAPPED = 7,    /* access outside the memory map; detail = guest-physical address */
+    MULLION_REASON_MMIO_INSTRUCTION = 8, /* access to a device by an instruction not decoded; detail = address */
+    MULLION_REASON_ENTRY_FAILED = 9,     /* the CPU refused the guest state; detail = exit code */
     MULLION_REASON_MACHINE_CHECK = 10,
-    MULLION_REASON_STUCK = 11,      /* a CPU did not leave the guest when told to */
-    MULLION_REASON_AGENT_EXIT = 12, /* agent only: it ended itself; text in the log */
-    MULLION_REASON_ALL_HALTED = 13, /* every vCPU waits with interrupts off: nothing can wake it */
-    MULLION_REASON_BAD_PAGE_TABLE =
-        14, /* an instruction could not be fetched; detail = guest-linear address */
+    MULLION_REASON_STUCK = 11,          /* a CPU did not leave the guest when told to */
+    MULLION_REASON_AGENT_EXIT = 12,     /* agent only: it ended itself; text in the log */
+    MULLION_REASON_ALL_HALTED = 13,     /* every vCPU waits with interrupts off: nothing can wake it */
+    MULLION_REASON_BAD_PAGE_TABLE = 14, /* an instruction could not be fetched; detail = guest-linear address */
     MULLION_REASON_COUNT = 15,
 };
 
@@ -268,7 +266,7 @@ struct mullion_partition_ref {
 /** How vCPU 0 begins. */
 enum mullion_entry_mode {
     MULLION_ENTRY_PROTECTED32 = 0, /* flat 32-bit segments, paging off (PVH: RBX = start info) */
-    MULLION_ENTRY_LONG64 = 1, /* 64-bit, paging on with `cr3` (bzImage 64-bit entry: RSI = boot parameters) */
+    MULLION_ENTRY_LONG64 = 1,      /* 64-bit, paging on with `cr3` (bzImage 64-bit entry: RSI = boot parameters) */
     MULLION_ENTRY_COUNT = 2,
 };
 
@@ -341,8 +339,7 @@ struct mullion_buffer {
 #define MULLION_EVENT_HOST_INPUT 1ull /* the host console has input */
 #define MULLION_EVENT_LOG        2ull /* the VMM log grew */
 #define MULLION_EVENT_TIMEOUT    4ull /* nothing happened until the deadline */
-#define MULLION_EVENT_SCRUBBED                                                                               \
-    8ull /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
+#define MULLION_EVENT_SCRUBBED   8ull /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
 
 /** EVENT_WAIT: sleeps until something happened since the last call, or the deadline. */
 struct mullion_event_wait {

@@ -19,14 +19,12 @@
 #define MACHINE_IOAPIC_ID     0
 
 /* I/O ports. */
-#define MACHINE_PORT_UART 0x3f8 /* 16550, 8 ports */
-#define MACHINE_PORT_SLEEP_CONTROL                                                                           \
-    0x600 /* ACPI sleep control register, byte: SLP_EN (bit 5) | SLP_TYP (bits 4:2) */
-#define MACHINE_PORT_SLEEP_STATUS 0x601 /* ACPI sleep status register, byte: WAK_STS (bit 7), reads 0 */
-#define MACHINE_PORT_RESET        0x602 /* write MACHINE_RESET_VALUE: reset */
-#define MACHINE_RESET_VALUE       0x01
-#define MACHINE_PORT_EVENT                                                                                   \
-    0x604 /* generic event device, byte: pending MACHINE_EVENT_ bits, cleared by read */
+#define MACHINE_PORT_UART          0x3f8 /* 16550, 8 ports */
+#define MACHINE_PORT_SLEEP_CONTROL 0x600 /* ACPI sleep control register, byte: SLP_EN (bit 5) | SLP_TYP (bits 4:2) */
+#define MACHINE_PORT_SLEEP_STATUS  0x601 /* ACPI sleep status register, byte: WAK_STS (bit 7), reads 0 */
+#define MACHINE_PORT_RESET         0x602 /* write MACHINE_RESET_VALUE: reset */
+#define MACHINE_RESET_VALUE        0x01
+#define MACHINE_PORT_EVENT         0x604 /* generic event device, byte: pending MACHINE_EVENT_ bits, cleared by read */
 #define MACHINE_PORT_PCI_ADDRESS   0xcf8
 #define MACHINE_PORT_PCI_DATA      0xcfc
 #define MACHINE_PCI_IO_BASE        0x1000 /* window for I/O BARs */

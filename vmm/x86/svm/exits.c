@@ -24,9 +24,9 @@ struct exit_row {
 
 static exit_handler handle_port, handle_msr, handle_npf, handle_cr_write, handle_iret, handle_exception;
 
-#define NOT_INTERCEPTED(name)                                                                                \
+#define NOT_INTERCEPTED(name)                                                                                          \
     { name, MULLION_EXIT_UNKNOWN, exit_refuse }
-#define UNDEFINED(name)                                                                                      \
+#define UNDEFINED(name)                                                                                                \
     { name, MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined }
 
 static const struct exit_row rows[CODE_LIMIT] = {
@@ -105,8 +105,7 @@ static const struct exit_row undefined_code = {NULL, MULLION_EXIT_UNKNOWN, exit_
 
 static const struct exit_row *row_of(uint64_t code) {
     if (code < CODE_LIMIT && rows[code].name != NULL) { return &rows[code]; }
-    bool refused =
-        code == SVM_EXIT_INVALID || code == CODE_BUSY || code == CODE_IDLE || code == CODE_INVALID_PMC;
+    bool refused = code == SVM_EXIT_INVALID || code == CODE_BUSY || code == CODE_IDLE || code == CODE_INVALID_PMC;
     return refused ? &entry_failed : &undefined_code;
 }
 

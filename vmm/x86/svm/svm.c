@@ -98,13 +98,13 @@ static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu) {
     vmcb->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8);
     vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
     vmcb->intercept_1 =
-        (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT | INTERCEPT_RDPMC |
-                   INTERCEPT_CPUID | INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |
-                   INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN);
+        (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
+                   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR |
+                   INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN);
     vmcb->intercept_2 =
-        (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE |
-                   INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR |
-                   INTERCEPT_MWAIT | INTERCEPT_MWAIT_COND | INTERCEPT_XSETBV | INTERCEPT_RDPRU);
+        (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
+                   INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT |
+                   INTERCEPT_MWAIT_COND | INTERCEPT_XSETBV | INTERCEPT_RDPRU);
     vmcb->intercept_3 =
         (uint32_t)(INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_MCOMMIT | INTERCEPT_TLBSYNC);
     vmcb->iopm_base = physical(iopm);
@@ -116,8 +116,8 @@ static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu) {
     vmcb->nested_cr3 = physical(vcpu->partition->npt.root);
 }
 
-static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t code_attr,
-                         uint16_t data_selector, uint16_t data_attr, uint32_t limit) {
+static void set_segments(struct vmcb *vmcb, uint16_t code_selector, uint16_t code_attr, uint16_t data_selector,
+                         uint16_t data_attr, uint32_t limit) {
     struct vmcb_segment data = {data_selector, data_attr, limit, 0};
     vmcb->cs = (struct vmcb_segment){code_selector, code_attr, limit, 0};
     vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = data;
