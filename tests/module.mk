@@ -19,8 +19,12 @@ vmm_unit_ioapic := vmm/dev/ioapic.o
 vmm_unit_uart := vmm/dev/uart.o
 vmm_unit_pci := vmm/dev/pci.o
 vmm_unit_power := vmm/dev/power.o
+vmm_unit_npt := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
+vmm_unit_pool := vmm/core/pool.o tests/unit/fake_log.o
+vmm_unit_frames := vmm/core/frames.o tests/unit/fake_log.o
+vmm_unit_lib :=
 
-vmm_unit_names := insn x2apic ioapic uart pci power
+vmm_unit_names := insn x2apic ioapic uart pci power npt pool frames lib
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz
