@@ -23,8 +23,11 @@ vmm_unit_npt := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
 vmm_unit_pool := vmm/core/pool.o tests/unit/fake_log.o
 vmm_unit_frames := vmm/core/frames.o tests/unit/fake_log.o
 vmm_unit_lib :=
+vmm_unit_svm_exits := vmm/x86/svm/exits.o
+vmm_unit_cpuid := tests/unit/fake_hvm.o
+vmm_unit_msr := vmm/x86/msr.o vmm/dev/x2apic.o tests/unit/fake_hvm.o
 
-vmm_unit_names := insn x2apic ioapic uart pci power npt pool frames lib
+vmm_unit_names := insn x2apic ioapic uart pci power npt pool frames lib svm_exits cpuid msr
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz
