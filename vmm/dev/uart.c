@@ -2,16 +2,8 @@
 /* The emulated 16550A: see uart.h. The line speed is infinite: a byte written has left at once. */
 #include "dev/uart.h"
 
-enum reg {
-    REG_DATA = 0, /* RBR, THR; DLL when LCR.DLAB */
-    REG_IER = 1,  /* DLM when LCR.DLAB */
-    REG_IIR = 2,  /* FCR on write */
-    REG_LCR = 3,
-    REG_MCR = 4,
-    REG_LSR = 5,
-    REG_MSR = 6,
-    REG_SCR = 7,
-};
+/* DATA is RBR and THR. With LCR.DLAB, DATA and IER are the divisor. A write to IIR is one to FCR. */
+enum reg { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
 
 #define IER_RECEIVED 0x01
 #define IER_THR      0x02

@@ -25,14 +25,9 @@ enum reg {
     REG_SELF_IPI = 0x3f,
 };
 
-enum lvt {
-    LVT_TIMER = 0,
-    LVT_THERMAL = 1,
-    LVT_PERF = 2,
-    LVT_LINT0 = 3,
-    LVT_LINT1 = 4,
-    LVT_ERROR = 5,
-};
+#define LVT_TIMER 0 /* indices of apic.lvt */
+#define LVT_LINT0 3
+#define LVT_ERROR 5
 
 #define BASE_ADDRESS 0xfee00000ull
 #define BASE_BSP     BIT(8)
@@ -41,9 +36,8 @@ enum lvt {
 
 #define VERSION_VALUE 0x00050014u /* version 0x14, 6 LVT entries, no EOI broadcast suppression */
 
-#define SVR_RESET    0xffu
-#define SVR_ENABLED  0x100u
-#define SVR_WRITABLE 0x3ffu
+#define SVR_RESET   0xffu
+#define SVR_ENABLED 0x100u
 
 #define ESR_SEND_ILLEGAL    0x20u
 #define ESR_RECEIVE_ILLEGAL 0x40u
@@ -55,18 +49,9 @@ enum lvt {
 #define ICR_LEVEL_ASSERT   BIT(14)
 #define ICR_LEVEL_TRIGGER  BIT(15)
 #define ICR_SHORTHAND(icr) (((icr) >> 18) & 3)
-#define ICR_RESERVED       (BIT(13) | BIT(16) | BIT(17) | 0xfff00000ull)
 #define SHORTHAND_SELF     1
 
-enum delivery_mode {
-    MODE_FIXED = 0,
-    MODE_LOWEST = 1,
-    MODE_SMI = 2,
-    MODE_NMI = 4,
-    MODE_INIT = 5,
-    MODE_SIPI = 6,
-    MODE_EXTINT = 7,
-};
+enum delivery_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
 
 #define ICR_MODES (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
 
@@ -74,27 +59,25 @@ enum delivery_mode {
 #define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
 #define LVT_MODE(lvt) (((lvt) >> 8) & 7)
 
-/* Bits that may be set, and delivery modes that are stored, per LVT entry. */
-static const struct {
-    uint32_t writable;
-    uint32_t modes;
-} lvt_rules[X2APIC_LVT_COUNT] = {
-    [LVT_TIMER] = {0x700ff, BIT(MODE_FIXED)},
-    [LVT_THERMAL] = {0x107ff, BIT(MODE_FIXED) | BIT(MODE_NMI)},
-    [LVT_PERF] = {0x107ff, BIT(MODE_FIXED) | BIT(MODE_NMI)},
-    [LVT_LINT0] = {0x1a7ff, BIT(MODE_FIXED) | BIT(MODE_NMI) | BIT(MODE_EXTINT)},
-    [LVT_LINT1] = {0x1a7ff, BIT(MODE_FIXED) | BIT(MODE_NMI) | BIT(MODE_EXTINT)},
-    [LVT_ERROR] = {0x100ff, BIT(MODE_FIXED)},
-};
+enum timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
 
-enum timer_mode {
-    TIMER_ONE_SHOT = 0,
-    TIMER_PERIODIC = 1,
-    TIMER_TSC_DEADLINE = 2,
-    TIMER_RESERVED = 3,
-};
+#define BITS_ABOVE(n) (~0ull << (n))
 
-#define DIVIDE_WRITABLE 0xbu
+/* Bits that must not be set in a write, per register; 0 = the register cannot be written. */
+static const uint64_t reserved_bits[] = {
+    [REG_TPR] = BITS_ABOVE(8),
+    [REG_EOI] = BITS_ABOVE(0),
+    [REG_SVR] = BITS_ABOVE(10),
+    [REG_ESR] = BITS_ABOVE(0),
+    [REG_ICR] = BIT(13) | BIT(16) | BIT(17) | 0xfff00000ull,
+    [REG_LVT] = ~0x710ffull,
+    [REG_LVT + 1 ... REG_LVT + 2] = ~0x117ffull,
+    [REG_LVT + LVT_LINT0... REG_LVT + LVT_LINT0 + 1] = ~0x1f7ffull,
+    [REG_LVT + LVT_ERROR] = ~0x110ffull,
+    [REG_INITIAL_COUNT] = BITS_ABOVE(32),
+    [REG_DIVIDE] = ~0xbull,
+    [REG_SELF_IPI] = BITS_ABOVE(8),
+};
 
 _Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u, "the timer's arithmetic takes one count for one nanosecond");
 
@@ -270,18 +253,18 @@ static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now
 
 /* ---- local vector table ---- */
 
-/* A software-disabled APIC keeps every entry masked. */
-static int write_lvt(struct x2apic *apic, size_t entry, uint64_t value) {
-    value &= ~LVT_READ_ONLY;
-    if ((value & ~(uint64_t)lvt_rules[entry].writable) || !(lvt_rules[entry].modes & BIT(LVT_MODE(value))))
-        return X2APIC_ERROR;
-    if (!(apic->svr & SVR_ENABLED)) value |= LVT_MASKED;
-    __atomic_store_n(&apic->lvt[entry], (uint32_t)value, __ATOMIC_RELEASE);
+/* NMI and, at the pins, ExtINT are stored. A software-disabled APIC keeps every entry masked. */
+static int write_lvt(struct x2apic *apic, uint32_t entry, uint32_t value) {
+    bool pin = entry == LVT_LINT0 || entry == LVT_LINT0 + 1;
+    uint32_t mode = LVT_MODE(value);
+    if (mode != MODE_FIXED && mode != MODE_NMI && !(pin && mode == MODE_EXTINT)) return X2APIC_ERROR;
+    value |= apic->svr & SVR_ENABLED ? 0 : (uint32_t)LVT_MASKED;
+    __atomic_store_n(&apic->lvt[entry], value & ~(uint32_t)LVT_READ_ONLY, __ATOMIC_RELEASE);
     return 0;
 }
 
 /* Into or out of TSC-deadline mode the timer stops (SDM volume 3, "TSC-Deadline Mode"). */
-static int write_lvt_timer(struct x2apic *apic, uint64_t value) {
+static int write_lvt_timer(struct x2apic *apic, uint32_t value) {
     enum timer_mode before = timer_mode(apic);
     if (((value >> 17) & 3) == TIMER_RESERVED || write_lvt(apic, LVT_TIMER, value)) return X2APIC_ERROR;
     enum timer_mode after = timer_mode(apic);
@@ -292,12 +275,9 @@ static int write_lvt_timer(struct x2apic *apic, uint64_t value) {
     return 0;
 }
 
-static int write_svr(struct x2apic *apic, uint64_t value) {
-    if (value & ~(uint64_t)SVR_WRITABLE) return X2APIC_ERROR;
-    __atomic_store_n(&apic->svr, (uint32_t)value, __ATOMIC_RELEASE);
-    if (value & SVR_ENABLED) return 0;
-    mask_lvt(apic);
-    return 0;
+static void write_svr(struct x2apic *apic, uint32_t value) {
+    __atomic_store_n(&apic->svr, value, __ATOMIC_RELEASE);
+    if (!(value & SVR_ENABLED)) mask_lvt(apic);
 }
 
 /* ---- interrupt command ---- */
@@ -313,18 +293,12 @@ static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *ef
     value &= ~ICR_BUSY;
     uint64_t mode = ICR_MODE(value);
     bool vectored = mode == MODE_FIXED || mode == MODE_LOWEST;
-    if ((value & ICR_RESERVED) || !(ICR_MODES & BIT(mode))) return X2APIC_ERROR;
+    if (!(ICR_MODES & BIT(mode))) return X2APIC_ERROR;
     apic->icr = value;
     if (vectored && ((uint8_t)value < VECTOR_FIRST || ICR_SHORTHAND(value) == SHORTHAND_SELF))
         send_to_self(apic, (uint8_t)value);
     else if (mode != MODE_INIT || !(value & ICR_LEVEL_TRIGGER) || (value & ICR_LEVEL_ASSERT))
         *effect = X2APIC_SEND_IPI; /* all but INIT de-assert, which does nothing since the Pentium 4 */
-    return 0;
-}
-
-static int write_self_ipi(struct x2apic *apic, uint64_t value) {
-    if (value > 0xff) return X2APIC_ERROR;
-    send_to_self(apic, (uint8_t)value);
     return 0;
 }
 
@@ -368,36 +342,25 @@ int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t 
     return *value == NO_REGISTER ? X2APIC_ERROR : 0;
 }
 
-/* Timer registers: what was due before the write has happened before it. */
-static int write_timer_register(struct x2apic *apic, uint32_t reg, uint64_t value, uint64_t now,
-                                enum x2apic_effect *effect) {
-    if (value >> 32 || (reg == REG_DIVIDE && (value & ~(uint64_t)DIVIDE_WRITABLE))) return X2APIC_ERROR;
-    x2apic_timer_poll(apic, now);
-    *effect = X2APIC_TIMER_CHANGED;
+/* `value` has no reserved bit set. */
+static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value, uint64_t now, enum x2apic_effect *effect) {
+    uint32_t word = (uint32_t)value;
     switch (reg) {
-    case REG_LVT: return write_lvt_timer(apic, value);
-    case REG_INITIAL_COUNT: write_initial_count(apic, (uint32_t)value, now); return 0;
-    default: write_divide(apic, (uint32_t)value, now); return 0;
+    case REG_TPR: apic->tpr = word; return 0;
+    case REG_EOI: end_of_interrupt(apic); return 0;
+    case REG_ESR: apic->esr = __atomic_exchange_n(&apic->esr_pending, 0, __ATOMIC_ACQ_REL); return 0;
+    case REG_SELF_IPI: send_to_self(apic, (uint8_t)value); return 0;
+    case REG_ICR: return write_icr(apic, value, effect);
+    default: break;
     }
-}
-
-static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value) {
-    if (reg > REG_LVT && reg < REG_INITIAL_COUNT) return write_lvt(apic, reg - REG_LVT, value);
+    *effect = X2APIC_TIMER_CHANGED;
+    x2apic_timer_poll(apic, now); /* what was due before the write has happened before it */
     switch (reg) {
-    case REG_TPR:
-        if (value > 0xff) return X2APIC_ERROR;
-        apic->tpr = (uint32_t)value;
-        return 0;
-    case REG_EOI:
-        if (value) return X2APIC_ERROR;
-        end_of_interrupt(apic);
-        return 0;
-    case REG_ESR:
-        if (value) return X2APIC_ERROR;
-        apic->esr = __atomic_exchange_n(&apic->esr_pending, 0, __ATOMIC_ACQ_REL);
-        return 0;
-    case REG_SELF_IPI: return write_self_ipi(apic, value);
-    default: return X2APIC_ERROR;
+    case REG_SVR: write_svr(apic, word); return 0;
+    case REG_LVT: return write_lvt_timer(apic, word);
+    case REG_INITIAL_COUNT: write_initial_count(apic, word, now); return 0;
+    case REG_DIVIDE: write_divide(apic, word, now); return 0;
+    default: return write_lvt(apic, reg - REG_LVT, word);
     }
 }
 
@@ -409,16 +372,9 @@ int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now
         *effect = X2APIC_TIMER_CHANGED;
         return 0;
     }
-    if (msr < MSR_X2APIC_FIRST) return X2APIC_ERROR;
     uint32_t reg = msr - MSR_X2APIC_FIRST;
-    switch (reg) {
-    case REG_ICR: return write_icr(apic, value, effect);
-    case REG_SVR: *effect = X2APIC_TIMER_CHANGED; return write_svr(apic, value);
-    case REG_LVT:
-    case REG_INITIAL_COUNT:
-    case REG_DIVIDE: return write_timer_register(apic, reg, value, now, effect);
-    default: return write_register(apic, reg, value);
-    }
+    bool exists = msr >= MSR_X2APIC_FIRST && reg < ARRAY_COUNT(reserved_bits) && reserved_bits[reg] != 0;
+    return exists && !(value & reserved_bits[reg]) ? write_register(apic, reg, value, now, effect) : X2APIC_ERROR;
 }
 
 bool x2apic_destination_matches(uint32_t id, uint32_t dest, bool logical) {
