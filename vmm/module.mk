@@ -3,7 +3,7 @@
 VMM_CFLAGS := -std=gnu17 -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -O2 -g \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -fno-delete-null-pointer-checks \
-	-Wall -Wextra -Wconversion -Wshadow $(WERROR_FLAG) -Ivmm -Ivmm/include -DMULLION_VERSION='"$(MULLION_VERSION)"'
+	-Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow $(WERROR_FLAG) -Ivmm -Ivmm/include -DMULLION_VERSION='"$(MULLION_VERSION)"'
 VMM_SOURCES := $(sort $(wildcard vmm/*/*.c vmm/*/*.S vmm/x86/svm/*.c vmm/x86/svm/*.S))
 VMM_OBJECTS := $(patsubst vmm/%,build/vmm/%.o,$(VMM_SOURCES))
 

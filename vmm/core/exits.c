@@ -40,7 +40,7 @@ bool exit_skip(struct vcpu *vcpu) {
     return true;
 }
 
-void exit_interrupt(struct vcpu *vcpu) { (void)vcpu; }
+void exit_interrupt(struct vcpu *vcpu) {}
 
 void exit_cpuid(struct vcpu *vcpu) {
     if (!exit_skip(vcpu)) { return; }

@@ -235,13 +235,10 @@ static size_t console_source(void *context, uint64_t *offset, uint8_t *bytes, si
 }
 
 static size_t log_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
-    (void)context;
     return log_read(offset, bytes, count);
 }
 
 static size_t host_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
-    (void)context;
-    (void)offset;
     return console_read(bytes, count);
 }
 

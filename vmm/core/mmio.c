@@ -14,7 +14,6 @@ struct mmio_row {
 };
 
 static uint64_t read_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
-    (void)bytes;
     return ioapic_read(&vcpu->partition->ioapic, offset);
 }
 

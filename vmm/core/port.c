@@ -18,7 +18,6 @@ static void uart_line_changed(struct partition *p) {
 
 static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
     struct partition *p = vcpu->partition;
-    (void)bytes;
     spin_lock(&p->device_lock);
     uint8_t value = uart_read(&p->uart, port - MACHINE_PORT_UART);
     uart_line_changed(p);
@@ -28,7 +27,6 @@ static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
 
 static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
     struct partition *p = vcpu->partition;
-    (void)bytes;
     spin_lock(&p->device_lock);
     uint64_t before = p->uart.output_next;
     uart_write(&p->uart, port - MACHINE_PORT_UART, (uint8_t)value);
@@ -39,12 +37,10 @@ static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_
 }
 
 static uint32_t read_power(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
-    (void)bytes;
     return power_read(&vcpu->partition->power, port);
 }
 
 static void write_power(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
-    (void)bytes;
     switch (power_write(&vcpu->partition->power, port, (uint8_t)value)) {
     case POWER_NOTHING: break;
     case POWER_OFF: partition_end(vcpu, MULLION_REASON_POWER_OFF, 0); break;

@@ -174,20 +174,13 @@ static void svm_run(struct vcpu *vcpu) {
 
 /** Where a register lies in the VMCB. */
 static uint64_t *field(const struct vcpu *vcpu, enum hvm_register r) {
-    struct vmcb *vmcb = vmcb_of(vcpu);
-    switch (r) {
-    case HVM_RIP: return &vmcb->rip;
-    case HVM_RSP: return &vmcb->rsp;
-    case HVM_RFLAGS: return &vmcb->rflags;
-    case HVM_CR0: return &vmcb->cr0;
-    case HVM_CR2: return &vmcb->cr2;
-    case HVM_CR3: return &vmcb->cr3;
-    case HVM_CR4: return &vmcb->cr4;
-    case HVM_EFER: return &vmcb->efer;
-    case HVM_PAT: return &vmcb->g_pat;
-    case HVM_CS_BASE: return &vmcb->cs.base;
-    }
-    log_fatal("internal error: no such guest register; this is a bug in the VMM; report this line");
+#define AT(name) offsetof(struct vmcb, name)
+    static const uint16_t offsets[] = {
+        [HVM_RIP] = AT(rip),   [HVM_RSP] = AT(rsp),        [HVM_RFLAGS] = AT(rflags), [HVM_CR0] = AT(cr0),
+        [HVM_CR2] = AT(cr2),   [HVM_CR3] = AT(cr3),        [HVM_CR4] = AT(cr4),       [HVM_EFER] = AT(efer),
+        [HVM_PAT] = AT(g_pat), [HVM_CS_BASE] = AT(cs.base)};
+#undef AT
+    return (uint64_t *)((uint8_t *)vmcb_of(vcpu) + offsets[r]);
 }
 
 static uint64_t svm_read(const struct vcpu *vcpu, enum hvm_register r) { return *field(vcpu, r); }
