@@ -10,13 +10,17 @@ MIB = 1 << 20
 LABEL = "MULLION"
 SERIAL = "4d554c4c"
 FAT16_MAX_CLUSTERS = 65524
-SLACK_BYTES = 2 * MIB  # FATs, directories and some space to edit files in
+SLACK_MIB = 2  # FATs, directories and some space to edit files in
+
+
+def payload_mib(files):
+    """What the files (a mapping of path to bytes or pathlib.Path) take up, in MiB, in clusters of any size."""
+    return -(-sum(-(-length(content) // 32768) * 32768 for content in files.values()) // MIB)
 
 
 def size_mib(files):
-    """The smallest size, in MiB, that holds the files (a mapping of path to bytes or pathlib.Path)."""
-    payload = sum(-(-length(content) // 32768) * 32768 for content in files.values())
-    return max(16, -(-(payload + SLACK_BYTES) // MIB))
+    """A good size, in MiB: all files and some space to edit in."""
+    return max(16, payload_mib(files) + SLACK_MIB)
 
 
 def length(content):
@@ -33,6 +37,9 @@ def cluster_sectors(mib):
 
 def write(image, offset_bytes, mib, files):
     """Formats `mib` MiB of the file `image` from `offset_bytes` on and copies the files in."""
+    if mib < payload_mib(files):
+        raise ValueError(f"the files need {payload_mib(files)} MiB, the FAT partition has {mib}; leave --size out or "
+                         f"give a larger one")
     environment = dict(os.environ, MTOOLS_SKIP_CHECK="1", MTOOLSRC="/dev/null", LC_ALL="C.UTF-8", TZ="UTC")
     environment.setdefault("SOURCE_DATE_EPOCH", "1767225600")
     drive = f"{image}@@{offset_bytes}"
