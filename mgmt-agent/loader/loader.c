@@ -53,6 +53,22 @@ uint64_t loader_place_initramfs(const struct loader_request *request, uint64_t f
     return at;
 }
 
+/*
+ * Where a PC's firmware would be entered. Linux on hardware-reduced ACPI without EFI restarts by jumping
+ * there (arch/x86/kernel/reboot.c: BOOT_EFI, then BOOT_BIOS) and never tries the reset register of the FADT
+ * itself.
+ */
+static void reset_vector_write(uint8_t *to)
+{
+    static const uint8_t code[] = {
+        0xba, MACHINE_PORT_RESET & 0xff, MACHINE_PORT_RESET >> 8, /* mov dx, port */
+        0xb0, MACHINE_RESET_VALUE,                                /* mov al, value */
+        0xee,                                                     /* out dx, al */
+        0xf4,                                                     /* hlt */
+    };
+    memcpy(to, code, sizeof(code));
+}
+
 static int common_load(const struct loader_request *request, struct loader_why *why)
 {
     size_t length = strlen(request->cmdline) + 1;
@@ -63,6 +79,7 @@ static int common_load(const struct loader_request *request, struct loader_why *
     }
     memcpy(cmdline, request->cmdline, length);
     acpi_build(tables, LOADER_ACPI, request->vcpu_count);
+    reset_vector_write(tables + (LOADER_RESET_VECTOR - LOADER_ACPI));
     return 0;
 }
 

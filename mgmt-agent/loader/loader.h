@@ -9,6 +9,7 @@
  *   0x00009000  page tables: first 4 GiB, identity (bzImage)
  *   0x00020000  command line
  *   0x000e0000  ACPI tables, RSDP first
+ *   0x000ffff0  reset vector: real-mode code that writes the reset register
  *   0x00100000  kernel, where its file wants it
  *   top of RAM below 3 GiB: initramfs
  */
@@ -29,6 +30,7 @@
 #define LOADER_LOW_RAM_END  0xa0000u /* usable below the hole for legacy video and firmware */
 #define LOADER_ACPI         0xe0000u
 #define LOADER_ACPI_BYTES   0x20000u
+#define LOADER_RESET_VECTOR 0xffff0u
 #define LOADER_KERNEL_FLOOR 0x100000u /* nothing of a kernel's file goes below */
 #define LOADER_WHY_BYTES    200u
 

@@ -14,7 +14,7 @@ const char *words_error(long code);
 /** @return the name of an exit reason as counters print it, for example "CPUID" */
 const char *words_exit(unsigned exit_reason);
 
-/** @return what `info` ended for: "switched off by its guest", "triple fault ... (vCPU 0, RIP 0x...)" */
+/** @return what `info` ended for: "powered off by its guest", "triple fault ... (vCPU 0, RIP 0x...)" */
 const char *words_reason(const struct mullion_partition_info *info, char *buffer, size_t size);
 
 /** @return what to do about a partition that ended for this reason */
