@@ -18,7 +18,6 @@ agent_common := -std=c17 -D_POSIX_C_SOURCE=200809L $(agent_warn) $(agent_def) -M
 agent_src := $(wildcard mgmt-agent/model/*.c mgmt-agent/loader/*.c mgmt-agent/store/*.c mgmt-agent/ui/*.c)
 agent_dsdt := $(agent_out)/gen/dsdt.h
 agent_os_src := $(wildcard mgmt-agent/os/*.c)
-agent_linux_src := $(wildcard mgmt-agent/os/linux/*.c)
 
 .PHONY: agent agent-crash agent-unit agent-fuzz
 agent: $(agent_out)/agent.bin $(agent_out)/agent-linux
@@ -69,4 +68,37 @@ endef
 $(eval $(call agent_image,$(agent_out)/obj,,$(agent_out)/agent))
 $(eval $(call agent_image,$(agent_out)/obj-crash,-DMULLION_PLANTED_CRASH=1,$(agent_out)/agent-crash))
 
--include $(wildcard $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d)
+# ---- the Linux process -------------------------------------------------------------------------------------
+agent_linux_flags = $(agent_common) -I$(agent_out)/gen -O1 -g -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) mgmt-agent/os/linux/model.c)
+
+$(agent_out)/obj-linux/main.o: agent_linux_flags += -Dmain=agent_main
+$(agent_out)/obj-linux/%.o: mgmt-agent/%.c | $(agent_dsdt)
+	@mkdir -p $(@D)
+	$(AGENT_CC) $(agent_linux_flags) -c $< -o $@
+$(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux/start.o $(agent_out)/obj-linux/main.o
+	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^
+
+# ---- unit tests --------------------------------------------------------------------------------------------
+agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agent_*.c))
+build/unit/agent_%: tests/unit/agent_%.c $(agent_linux_objects)
+	@mkdir -p $(@D)
+	$(AGENT_CC) $(agent_linux_flags) -o $@ $^ -lcmocka
+agent-unit: $(agent_tests)
+	@for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || exit 1; done
+UNIT_TARGETS += agent-unit
+
+# ---- fuzzers -----------------------------------------------------------------------------------------------
+agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader
+$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) mgmt-agent/os/linux/model.c | $(agent_dsdt)
+	@mkdir -p $(@D)
+	$(AGENT_FUZZ_CC) $(agent_common) -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
+agent-fuzz: $(agent_fuzzers)
+	@for fuzzer in $^; do name=$${fuzzer##*/}; mkdir -p build/fuzz/new/$$name; \
+		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/$$name- build/fuzz/new/$$name tests/fuzz/corpus/$${name#fuzz_} || exit 1; done
+FUZZ_TARGETS += agent-fuzz
+
+-include $(wildcard $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d $(agent_out)/obj*/*/*/*.d)

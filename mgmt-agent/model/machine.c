@@ -126,6 +126,7 @@ static void adopt(struct machine *machine, const struct mullion_partition_info *
     }
     p->id = info->id;
     p->desired = info->state == MULLION_STATE_STOPPED ? DESIRED_STOPPED : DESIRED_RUNNING;
+    p->live = p->desired == DESIRED_RUNNING;
     partition_refresh(p);
 }
 
@@ -148,6 +149,7 @@ static void remember(struct machine *machine, const struct agent_state *state)
         if (p != NULL) {
             p->desired = (enum desired_state)state->partitions[i].desired;
             p->crash_restarts = state->partitions[i].crash_restarts;
+            p->live = p->id != 0 && p->desired == DESIRED_RUNNING;
         }
     }
 }
@@ -230,18 +232,6 @@ __attribute__((format(printf, 2, 3))) static void announce(const struct machine 
     machine->announce(line);
 }
 
-void machine_bring_up(struct machine *machine)
-{
-    for (unsigned i = 0; i < machine->partition_count; i++) {
-        struct partition *p = &machine->partitions[i];
-        bool startable = p->phase == PHASE_ABSENT || p->phase == PHASE_WAITING || p->phase == PHASE_DEFINED;
-        struct failure failure;
-        if (p->desired == DESIRED_RUNNING && startable && partition_start(machine, p, &failure) != 0) {
-            announce(machine, "%s", failure.text);
-        }
-    }
-}
-
 bool machine_is_waiting(const struct machine *machine)
 {
     for (unsigned i = 0; i < machine->partition_count; i++) {
@@ -301,10 +291,23 @@ void machine_states_changed(struct machine *machine, uint64_t state_mask)
         if (p == NULL) {
             continue;
         }
-        enum partition_phase before = p->phase;
         partition_refresh(p);
-        if (p->phase == PHASE_STOPPED && before != PHASE_STOPPED) {
+        if (p->phase == PHASE_STOPPED && p->live) {
+            p->live = false;
             ended(machine, p);
+        }
+    }
+}
+
+void machine_bring_up(struct machine *machine)
+{
+    machine_states_changed(machine, UINT64_MAX); /* what ended while the agent was dead */
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        struct partition *p = &machine->partitions[i];
+        bool startable = p->phase == PHASE_ABSENT || p->phase == PHASE_WAITING || p->phase == PHASE_DEFINED;
+        struct failure failure;
+        if (p->desired == DESIRED_RUNNING && startable && partition_start(machine, p, &failure) != 0) {
+            announce(machine, "%s", failure.text);
         }
     }
 }

@@ -185,6 +185,7 @@ static int load_and_run(struct machine *machine, struct partition *p, struct fai
         return failed;
     }
     error = os_hypercall(MULLION_CALL_PARTITION_START, &entry);
+    p->live = error == 0;
     return error == 0 ? 0 : fail(failure, p, "cannot be started: %s", words_error(error));
 }
 
@@ -259,6 +260,7 @@ int partition_stop(struct machine *machine, struct partition *p, struct failure 
         p->phase = PHASE_ABSENT;
     } else {
         error = simple_call(p, MULLION_CALL_PARTITION_STOP, "stopped", failure);
+        p->live = p->live && error != 0;
     }
     machine_save(machine);
     return error;
@@ -293,6 +295,7 @@ int partition_destroy(struct machine *machine, struct partition *p, struct failu
     int error = simple_call(p, MULLION_CALL_PARTITION_DESTROY, "destroyed", failure);
     if (error == 0) {
         p->desired = DESIRED_ABSENT;
+        p->live = false;
         p->trouble.text[0] = 0;
         p->id = 0;
         p->phase = PHASE_ABSENT;
