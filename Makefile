@@ -12,6 +12,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 20
 SOAK_SECONDS ?= 3600
 SUITE ?= bookworm
+GOALS ?= check
 UNIT_TARGETS :=
 FUZZ_TARGETS :=
 
@@ -45,6 +46,7 @@ help:
 	@echo 'make size         sizes of the image by part, and of the VMM in lines of code'
 	@echo 'make lint         formatter and static analysis'
 	@echo 'make cleanroom    SUITE=bookworm|trixie: build and check in a minimal Debian of its own'
+	@echo '                  (GOALS="check run": what to make there besides the image)'
 	@echo 'make clean        remove build/ (downloads stay in the cache, see third_party/fetch)'
 
 all: image
@@ -84,4 +86,4 @@ clean:
 	rm -rf build
 
 cleanroom:
-	@exec nice -n 19 tools/cleanroom $(SUITE)
+	@exec nice -n 19 tools/cleanroom $(SUITE) $(GOALS)
