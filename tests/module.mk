@@ -8,7 +8,7 @@ VMM_UNIT_CC ?= gcc
 VMM_FUZZ_CC ?= clang
 
 vmm_unit_out := build/unit
-vmm_unit_flags := -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow \
+vmm_unit_flags := -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Ivmm -Ivmm/include -Itests/unit -MMD -MP
 
@@ -26,8 +26,15 @@ vmm_unit_lib :=
 vmm_unit_svm_exits := vmm/x86/svm/exits.o
 vmm_unit_cpuid := tests/unit/fake_hvm.o
 vmm_unit_msr := vmm/x86/msr.o vmm/dev/x2apic.o tests/unit/fake_hvm.o
+vmm_unit_port := vmm/core/port.o vmm/dev/uart.o vmm/dev/pci.o vmm/dev/power.o
+vmm_unit_mmio := vmm/core/mmio.o vmm/dev/ioapic.o vmm/dev/pci.o vmm/x86/insn.o tests/unit/fake_hvm.o
+vmm_unit_guest_walk := vmm/x86/guest_walk.o vmm/x86/insn.o tests/unit/fake_hvm.o
+vmm_unit_pvclock := vmm/x86/pvclock.o
+vmm_unit_partition_memory := vmm/core/partition_memory.o vmm/core/frames.o vmm/core/pool.o vmm/x86/npt.o \
+	tests/unit/fake_hvm.o tests/unit/fake_log.o
 
-vmm_unit_names := insn x2apic ioapic uart pci power npt pool frames lib svm_exits cpuid msr
+vmm_unit_names := insn x2apic ioapic uart pci power npt pool frames lib svm_exits cpuid msr port mmio guest_walk \
+	partition_memory
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz

@@ -28,7 +28,6 @@ uint8_t power_read(struct power *power, uint16_t port) {
 }
 
 enum power_effect power_write(struct power *power, uint16_t port, uint8_t value) {
-    (void)power;
     switch (port) {
     case MACHINE_PORT_SLEEP_CONTROL:
         return (value & SLP_EN) && SLP_TYP(value) == MACHINE_SLP_TYP_S5 ? POWER_OFF : POWER_NOTHING;
