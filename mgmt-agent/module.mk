@@ -86,7 +86,7 @@ build/unit/agent_%: tests/unit/agent_%.c $(agent_linux_objects)
 	@mkdir -p $(@D)
 	$(AGENT_CC) $(agent_linux_flags) -o $@ $^ -lcmocka
 agent-unit: $(agent_tests)
-	@for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || exit 1; done
+	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit
 
 # ---- fuzzers -----------------------------------------------------------------------------------------------

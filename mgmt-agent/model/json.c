@@ -99,6 +99,13 @@ void json_complain_key(const struct json *json, const struct json_node *node, co
     va_end(arguments);
 }
 
+void json_complain_duplicate(const struct json *json, const struct json_node *node)
+{
+    json_complain_key(json, node,
+                      "this key stands twice in the object (first in line %u); remove one of them",
+                      place_of(json, node->duplicate_of->key_offset).line);
+}
+
 /* A syntax error: the first one ends parsing. */
 __attribute__((format(printf, 3, 4))) static void fail(struct parser *p, const struct json_node *inside,
                                                        const char *format, ...)
@@ -375,16 +382,6 @@ static struct json_node *node_new(struct parser *p, const struct json_node *pare
 
 static void value_read(struct parser *p, struct json_node *node);
 
-static void duplicate_check(struct parser *p, const struct json_node *parent, const struct json_node *node)
-{
-    const struct json_node *first = json_member(parent, node->key);
-    if (first != node) {
-        json_complain_key(p->json, node,
-                          "this key stands twice in the object (first in line %u); remove one of them",
-                          place_of(p->json, first->key_offset).line);
-    }
-}
-
 static void key_read(struct parser *p, struct json_node *parent, struct json_node *node)
 {
     char buffer[16];
@@ -402,7 +399,8 @@ static void key_read(struct parser *p, struct json_node *parent, struct json_nod
     skip_space(p);
     node->key = key;
     node->offset = p->at;
-    duplicate_check(p, parent, node);
+    const struct json_node *first = json_member(parent, key);
+    node->duplicate_of = first != node ? first : NULL;
 }
 
 /* Members or elements after the opening bracket, up to and including `close`. */

@@ -37,9 +37,10 @@ struct json_node {
     bool boolean;        /* JSON_BOOLEAN */
     bool is_integer;     /* JSON_NUMBER: `integer` holds the value exactly */
     int64_t integer;
-    const char *key;    /* decoded, NULL outside objects */
-    const char *string; /* JSON_STRING: decoded, zero-terminated, without embedded zero */
-    uint32_t index;     /* position in the parent */
+    const char *key;                      /* decoded, NULL outside objects */
+    const struct json_node *duplicate_of; /* the first member with this key, NULL if this is the first */
+    const char *string;                   /* JSON_STRING: decoded, zero-terminated, without embedded zero */
+    uint32_t index;                       /* position in the parent */
     uint32_t child_count;
     const struct json_node *parent, *child, *next;
 };
@@ -57,7 +58,7 @@ struct json {
 };
 
 /**
- * Parses `text`. A syntax error adds one problem; each duplicate key adds one and parsing goes on.
+ * Parses `text`. A syntax error adds one problem. A duplicate key is only marked: json_complain_duplicate.
  * @param file the name to print, for example "manifest"
  * @return the root value, or NULL if there is a syntax error (then a problem was added)
  */
@@ -72,7 +73,10 @@ json_complain(const struct json *json, const struct json_node *node, const char 
 __attribute__((format(printf, 3, 4))) void
 json_complain_key(const struct json *json, const struct json_node *node, const char *format, ...);
 
-/** @return the member of an object, or NULL */
+/** Complains about a member that has `duplicate_of`. */
+void json_complain_duplicate(const struct json *json, const struct json_node *node);
+
+/** @return the member of an object, or NULL; of several with this key the first */
 const struct json_node *json_member(const struct json_node *object, const char *key);
 
 /** @return "an object", "a string" ... */

@@ -34,7 +34,7 @@ struct partition {
     enum desired_state desired;
     uint32_t id; /* the VMM's, 0: not created */
     uint32_t crash_restarts;
-    bool live; /* was running; its end has not been dealt with yet */
+    bool live;                          /* was running; its end has not been dealt with yet */
     struct mullion_partition_info info; /* as of the last change */
     struct failure trouble;             /* shown under `problems:`; empty if all is well */
 };

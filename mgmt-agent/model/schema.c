@@ -45,7 +45,9 @@ bool schema_read(const struct json *json, const struct json_node *node, const st
     }
     for (const struct json_node *value = node->child; value != NULL; value = value->next) {
         const struct schema_field *field = field_find(fields, field_count, value->key);
-        if (field == NULL) {
+        if (value->duplicate_of != NULL) {
+            json_complain_duplicate(json, value);
+        } else if (field == NULL) {
             complain_unknown(json, value, fields, field_count);
         } else {
             field->read(json, value, into);
