@@ -99,13 +99,24 @@ class Agent:
     def attached(self, name):
         """The partition's console, as a Shell; detaches at the end."""
         self.machine.send(f"attach {name}\r", self.port)
-        self.machine.expect(rf"attach {name}.*\n", COMMAND_SECONDS, self.port)
-        yield Shell(self.machine, self.port)
-        self.detach()
+        self.machine.expect(rf"^attached to {name}.*\n", COMMAND_SECONDS, self.port)
+        self.at_prompt = False
+        try:
+            yield Shell(self.machine, self.port)
+        finally:
+            if not self.at_prompt:
+                self.detach()
 
     def detach(self):
-        self.machine.send(DETACH, self.port)
+        """Back to the agent; at its own prompt the key does nothing, so this is safe after an automatic detach."""
+        self.machine.send(DETACH + b"\r", self.port)
         self.machine.expect(PROMPT, COMMAND_SECONDS, self.port)
+        self.at_prompt = True
+
+    def wait_ended(self, name, seconds=60):
+        """The attached partition ends by itself; the agent says so and detaches."""
+        self.machine.expect(rf"^it does not run any more; detached from {name}\n{PROMPT[1:]}", seconds, self.port)
+        self.at_prompt = True
 
 
 class Shell:

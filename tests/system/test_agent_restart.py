@@ -27,7 +27,7 @@ def test_agent_restarts_and_partitions_run_on(agent):
     for _ in range(CRASHES):
         starts = agent.info("alpha")["starts"]
         ticks = agent.total("alpha", "guest_ticks")
-        agent.machine.send("crash\r")
+        agent.machine.send("crash-agent\r")
         status = agent.wait_status(60)
         assert status.partitions == {"alpha": {**status.partitions["alpha"], "state": "running", "cpus": "1"}}
         assert agent.info("alpha")["starts"] == starts

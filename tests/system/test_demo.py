@@ -31,7 +31,7 @@ def test_status_block_shows_box_and_partitions(agent, measured):
     assert status.fields["back end"] == "SVM"
     assert status.fields["isolation.dma"] == "none"
     assert status.problems == []
-    assert {name: one["cpus"] for name, one in status.partitions.items()} == {"alpha": "1", "beta": "2,3"}
+    assert {name: one["cpus"] for name, one in status.partitions.items()} == {"alpha": "1", "beta": "2-3"}
     assert all(one["state"] == "running" for one in status.partitions.values())
     measured(f"boot time as the agent counts it: {status.fields['boot time']}")
 
@@ -106,8 +106,8 @@ def test_guest_poweroff_ends_the_partition(agent):
         shell.wake()
         shell.send("poweroff\r")
         shell.expect(r"reboot: Power down", 60)
-    agent.wait_state("alpha", "stopped")
-    assert re.search(r"power", agent.info("alpha")["reason"])
+        agent.wait_ended("alpha")
+    assert agent.info("alpha")["reason"] == "powered off by its guest"
     agent.command("start alpha")
     with agent.attached("alpha") as shell:
         shell.expect(r"MARK-USERSPACE", 120)
@@ -128,7 +128,7 @@ def test_guest_reboot_starts_it_again(agent):
 def test_power_button_shuts_the_guest_down(agent):
     agent.command("poweroff beta")
     agent.wait_state("beta", "stopped", 60)
-    assert re.search(r"power", agent.info("beta")["reason"])
+    assert agent.info("beta")["reason"] == "powered off by its guest"
 
 
 def test_stop_names_the_operator_and_leaves_the_neighbour_alone(agent):
@@ -139,15 +139,13 @@ def test_stop_names_the_operator_and_leaves_the_neighbour_alone(agent):
     starts = agent.info("alpha")["starts"]
     agent.command("stop beta")
     assert agent.status().partitions["beta"]["state"] == "stopped"
-    assert re.search(r"request|operator", agent.info("beta")["reason"])
+    assert agent.info("beta")["reason"] == "stopped by the operator"
     assert agent.status().partitions["alpha"]["state"] == "running"
     assert agent.info("alpha")["starts"] == starts
 
 
 def test_reset_gives_a_fresh_guest(agent):
     agent.command("reset beta")
-    if agent.status().partitions["beta"]["state"] != "running":
-        agent.command("start beta")
     with agent.attached("beta") as shell:
         shell.expect(r"MARK-USERSPACE", 120)
 

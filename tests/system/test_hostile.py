@@ -5,8 +5,8 @@ import re
 
 import pytest
 import variants
-from console import DETACH, PROMPT, Agent
-from emulator import TOP, EmulatorTimeout, Machine
+from console import Agent
+from emulator import TOP, Machine
 from variants import GUESTS, LINUX, partition
 
 ROW_SECONDS = 180
@@ -37,6 +37,8 @@ def table():
 ROWS = table()
 STOPPING = [name for name, (verdict, _) in ROWS.items() if verdict == "stopped"]
 SURVIVED = [name for name in ROWS if name not in STOPPING]
+INSTRUCTIONS = ["instructions", "user-instructions"]  # the guest's rows that yield the insn- and user- rows
+TYPED = INSTRUCTIONS + [name for name in ROWS if not name.startswith(("insn-", "user-"))]
 
 
 class Attack:
@@ -58,37 +60,37 @@ def neighbour_state(agent):
             **{name: sum(n for (_, key), (n, _) in counters.items() if key == name) for name in QUIET_COUNTERS}}
 
 
-def run_survived(attack):
-    with attack.agent.attached("hostile") as console:
-        console.expect(r"HOSTILE ready")
-        mark = attack.machine.mark()
-        console.send("all\r")
-        console.expect(r"^HOSTILE done all", ROW_SECONDS)
-        text = attack.machine.since(mark)
-    for name, verdict, detail in re.findall(r"^ROW (\S+) (\S+)(?: (.*))?$", text, re.M):
-        if verdict != "start":
-            attack.verdicts[name] = verdict, f"{detail}\n" + "\n".join(re.findall(r"^# .*", text, re.M))
-
-
-def run_stopping(attack, name):
-    """Types one row; the partition's end makes the agent say so, or the operator ends it (row hang)."""
-    agent, machine = attack.agent, attack.machine
-    if agent.info("hostile")["state"] != "running":
-        agent.command("start hostile")
+def type_row(attack, name):
+    """Types a row on the hostile guest's console; returns what it printed until it was done or the partition ended."""
+    machine = attack.machine
+    if attack.agent.info("hostile")["state"] != "running":
+        attack.agent.command("start hostile")
     machine.send("attach hostile\r")
-    machine.expect(r"attach hostile.*\n", 30)
-    machine.send("\r" + name + "\r")
-    machine.expect(rf"^ROW {name} start", 60)
-    machine.send(DETACH)
-    machine.expect(PROMPT, 30)
+    machine.expect(r"^attached to hostile.*\n", 30)
+    mark = machine.mark()
+    machine.send(name + "\r")
     if name == "hang":
-        agent.command("stop hostile")
-    try:
-        agent.wait_state("hostile", "stopped", 20)
-        attack.reasons[name] = agent.info("hostile")["reason"]
-    except EmulatorTimeout as error:
-        attack.reasons[name] = f"not stopped: {error}"
-        agent.command("stop hostile")
+        machine.expect(r"^ROW hang start", 60)
+        attack.agent.detach()
+        attack.agent.command("stop hostile")
+        return machine.since(mark)
+    if machine.expect(rf"^HOSTILE done {name}|^mullion> ", ROW_SECONDS)[0].startswith("HOSTILE"):
+        attack.agent.detach()
+    return machine.since(mark)
+
+
+def run_row(attack, name):
+    text = type_row(attack, name)
+    notes = "; ".join(re.findall(r"^# .*|^HOSTILE un.*", text, re.M))
+    for row, verdict, detail in re.findall(r"^ROW (\S+) (\S+)(?: (.*))?$", text, re.M):
+        if verdict != "start":
+            attack.verdicts[row] = verdict, f"{detail} {notes}"
+    info = attack.agent.info("hostile")
+    if info["state"] == "running":
+        attack.reasons[name] = "still running"
+    else:
+        attack.reasons[name] = info["reason"]
+        attack.verdicts.setdefault(name, ("stopped", info["reason"] + notes))
 
 
 @pytest.fixture(scope="module")
@@ -107,19 +109,17 @@ def attack(tmp_path_factory):
             shell.run("heartbeat > /tmp/beats & sleep 1")
         attack = Attack(machine, agent)
         attack.before = neighbour_state(agent)
-        run_survived(attack)
+        for name in TYPED:
+            run_row(attack, name)
         attack.totals = {name: agent.total("hostile", name) for name in QUIET_COUNTERS}
-        for name in STOPPING:
-            run_stopping(attack, name)
         attack.after = neighbour_state(agent)
         yield attack
 
 
 @pytest.mark.parametrize("row", SURVIVED)
 def test_verdict(attack, row):
-    assert row in attack.verdicts, "the guest never ran this row"
-    verdict, detail = attack.verdicts[row]
-    assert verdict == ROWS[row][0], f"{row}: {detail}"
+    verdict, detail = attack.verdicts.get(row, ("not run", ""))
+    assert verdict == ROWS[row][0], detail
 
 
 @pytest.mark.parametrize("row", STOPPING)
@@ -129,7 +129,7 @@ def test_stopped_with_reason(attack, row):
 
 def test_guest_has_no_row_without_a_verdict(attack):
     undocumented = set(attack.verdicts) - set(ROWS)
-    assert undocumented <= {"instructions", "user-instructions"}, undocumented
+    assert undocumented == set(), undocumented
 
 
 def test_refusals_are_counted(attack):

@@ -25,6 +25,7 @@ static const struct range msrs[] = {
     {0xc0010015, 0xc0010015}, /* HWCR, constant */
     {0xc001001a, 0xc001001a}, /* TOP_MEM, constant */
     {0xc001001d, 0xc001001d}, /* TOP_MEM2, constant */
+    {0xc001001f, 0xc001001f}, /* north bridge configuration, constant */
     {0xc0010055, 0xc0010055}, /* interrupt pending message, constant */
     {0xc0011022, 0xc0011023}, /* data and bus unit configuration, constant */
     {0xc0011029, 0xc0011029}, /* DE_CFG, constant */

@@ -6,7 +6,7 @@
 
 #define PORTS            0x10000u
 #define UNEXPECTED_SHOWN 8
-#define FLOOD_BYTES      65536u
+#define FLOOD_BYTES      20000u
 #define STRING_BYTES     32u
 
 static uint32_t port_in(uint16_t port, unsigned bytes)
