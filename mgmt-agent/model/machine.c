@@ -173,8 +173,8 @@ static void take_over(struct machine *machine)
     struct agent_state state;
     bool known = state_load(machine->state_area, &state);
     problem_add(&machine->problems,
-                "agent: it was restarted %" PRIu32 " times: reason in `log`: report it as a defect",
-                machine->box.platform.agent_generation);
+                "agent: restarted %" PRIu32 " time%s: reason in `log`: report it as a defect",
+                machine->box.platform.agent_generation, machine->box.platform.agent_generation == 1 ? "" : "s");
     for (unsigned i = 0; i < machine->partition_count; i++) {
         machine->partitions[i].desired = DESIRED_ABSENT;
     }

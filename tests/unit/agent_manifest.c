@@ -133,10 +133,10 @@ static void manifest_names_each_schema_error(void **state)
          "example \"vmlinux\"; add it"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\"},\"autostart\":"
          "\"yes\"}",
-         "manifest:3:78: /partitions/1/autostart: this is a string; wanted true or false"},
+         "manifest:3:75: /partitions/1/autostart: this is a string; wanted true or false"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\"},\"onCrash\":"
          "\"reboot\"}",
-         "manifest:3:76: /partitions/1/onCrash: \"reboot\" is not known here; wanted \"stop\" or "
+         "manifest:3:73: /partitions/1/onCrash: \"reboot\" is not known here; wanted \"stop\" or "
          "\"restart\""},
         {"42", "manifest:3:1: /partitions/1: this is a number; wanted an object {...}"},
     };
