@@ -36,19 +36,14 @@ struct wall_clock {
 _Static_assert(offsetof(struct wall_clock, version) == 0 && offsetof(struct wall_clock, seconds) == 4, "");
 _Static_assert(offsetof(struct wall_clock, nanoseconds) == 8 && sizeof(struct wall_clock) == 12, "");
 
-/** The multiplier has 31 or 32 significant bits, for the least rounding error. */
+/** The multiplier has 32 significant bits, for the least rounding error: 2^31 <= mul < 2^32. */
 static void scale(struct time_info *info) {
     uint64_t khz = tsc_khz();
-    while (khz <= NS_PER_MS) {
-        khz *= 2;
-        info->tsc_shift++;
-    }
-    while (khz > 2ull * NS_PER_MS) {
-        khz /= 2;
-        info->tsc_shift--;
-    }
-    uint64_t ticks = info->tsc_shift >= 0 ? tsc_khz() << info->tsc_shift : tsc_khz() >> -info->tsc_shift;
-    info->tsc_to_system_mul = (uint32_t)mul_div(NS_PER_MS, BIT(32), ticks);
+    unsigned down = 0;
+    while ((khz << info->tsc_shift) <= NS_PER_MS) { info->tsc_shift++; }
+    while (khz > (uint64_t)NS_PER_MS << (down + 1)) { down++; }
+    info->tsc_to_system_mul = (uint32_t)mul_div(NS_PER_MS, BIT(32 + down), khz << info->tsc_shift);
+    info->tsc_shift = (int8_t)(info->tsc_shift - (int)down);
 }
 
 bool pvclock_enable(struct vcpu *vcpu, uint64_t value) {

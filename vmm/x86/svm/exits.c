@@ -9,12 +9,10 @@
 #include "x86/msr.h"
 #include "x86/svm/svm.h"
 
-#define CODE_LIMIT       0x410u
-#define CODE_CR_WRITE    0x10u
-#define CODE_EXCEPTION   0x40u
-#define CODE_BUSY        (UINT64_MAX - 1)
-#define CODE_IDLE        (UINT64_MAX - 2)
-#define CODE_INVALID_PMC (UINT64_MAX - 3)
+#define CODE_LIMIT        0x410u
+#define CODE_CR_WRITE     0x10u
+#define CODE_EXCEPTION    0x40u
+#define CODE_LAST_REFUSAL 0xfffffffcu /* -1 INVALID, -2 BUSY, -3 IDLE_REQUIRED, -4 INVALID_PMC */
 
 struct exit_row {
     const char *name;
@@ -105,8 +103,9 @@ static const struct exit_row undefined_code = {NULL, MULLION_EXIT_UNKNOWN, exit_
 
 static const struct exit_row *row_of(uint64_t code) {
     if (code < CODE_LIMIT && rows[code].name != NULL) { return &rows[code]; }
-    bool refused = code == SVM_EXIT_INVALID || code == CODE_BUSY || code == CODE_IDLE || code == CODE_INVALID_PMC;
-    return refused ? &entry_failed : &undefined_code;
+    uint32_t low = (uint32_t)code; /* QEMU's TCG reports these in 32 bits */
+    bool negative = code == low || code == (uint64_t)(int64_t)(int32_t)low;
+    return negative && low >= CODE_LAST_REFUSAL ? &entry_failed : &undefined_code;
 }
 
 const char *svm_exit_name(uint64_t code) { return row_of(code)->name; }

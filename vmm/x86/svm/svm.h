@@ -6,8 +6,6 @@
 #include "core/partition.h"
 #include "x86/svm/vmcb.h"
 
-#define SVM_EXIT_INVALID UINT64_MAX /* VMEXIT_INVALID: the CPU refused the guest state */
-
 static inline struct vmcb *vmcb_of(const struct vcpu *vcpu) { return vcpu->vendor; }
 
 /** hvm_ops.handle_exit: looks the exit code up in the total table. */
