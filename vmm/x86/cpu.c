@@ -131,7 +131,7 @@ void cpu_load(struct cpu *cpu) {
     load_tables(cpu);
     gate_set(VECTOR_NMI, IST_NMI);
     struct cpuid_regs features = cpuid(7, 0);
-    uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    uint64_t cr4 = read_cr4() | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 |= (features.ebx >> 7 & 1) != 0 ? CR4_SMEP : 0;
     cr4 |= (features.ebx >> 20 & 1) != 0 ? CR4_SMAP : 0;
     cr4 |= (cpuid(1, 0).ecx >> 26 & 1) != 0 ? CR4_OSXSAVE : 0;
