@@ -42,6 +42,7 @@ struct elf_image {
     Elf64_Phdr headers[MAX_PROGRAM_HEADER];
     unsigned count;
     uint64_t end;   /* guest-physical address after the last segment */
+    uint64_t bytes; /* of memory, all segments */
     uint64_t entry; /* from the note, 0 if there is none */
 };
 
@@ -136,9 +137,16 @@ static int segments_check(const struct loader_request *r, struct elf_image *imag
         if (header->p_type == PT_NOTE && image->entry == 0) {
             image->entry = note_entry(r->kernel + header->p_offset, header->p_filesz);
         }
-        if (header->p_type == PT_LOAD && header->p_paddr + header->p_memsz > image->end) {
-            image->end = header->p_paddr + header->p_memsz;
+        if (header->p_type == PT_LOAD && header->p_memsz > 0) {
+            uint64_t end = header->p_paddr + header->p_memsz;
+            image->end = end > image->end ? end : image->end;
+            image->bytes += header->p_memsz;
         }
+    }
+    /* Without overlaps they cannot be larger than the memory that holds them; this also bounds the copying.
+     */
+    if (image->bytes > r->guest.low_bytes + r->guest.high_bytes) {
+        return loader_refuse(why, "segments of the kernel overlap: the file is damaged, replace it");
     }
     return 0;
 }

@@ -174,6 +174,18 @@ static void loader_refuses_damaged_elf(void **state)
     }
 }
 
+static void loader_refuses_segments_that_overlap(void **state)
+{
+    (void)state;
+    Elf64_Phdr segment;
+    memcpy(&segment, pvh + sizeof(Elf64_Ehdr), sizeof(segment));
+    segment.p_memsz = 40 * MIB;
+    pvh[offsetof(Elf64_Ehdr, e_phnum)] = 3;
+    memcpy(pvh + sizeof(Elf64_Ehdr), &segment, sizeof(segment));
+    memcpy(pvh + sizeof(Elf64_Ehdr) + 2 * sizeof(segment), &segment, sizeof(segment));
+    refuse("segments of the kernel overlap: the file is damaged, replace it");
+}
+
 static void loader_refuses_damaged_bzimage(void **state)
 {
     static const char contradicts[] =
@@ -308,6 +320,7 @@ int main(void)
         WITH_GUEST(loader_bzimage_enters_at_its_64_bit_entry),
         WITH_GUEST(loader_reset_vector_writes_the_reset_register),
         WITH_GUEST(loader_refuses_damaged_elf),
+        WITH_GUEST(loader_refuses_segments_that_overlap),
         WITH_GUEST(loader_refuses_damaged_bzimage),
         WITH_GUEST(loader_refuses_what_does_not_fit),
         cmocka_unit_test(loader_large_guests_have_a_hole_below_4_gib),

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as manifest and as site configuration: no crash, and every refusal has its text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/manifest.h"
+#include "model/plan.h"
+#include "os/linux/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct json json;
+static struct manifest manifest;
+static struct box box;
+
+static void box_prepare(void)
+{
+    static struct problem_list none;
+    model_boot(8);
+    model_break_cpu(7);
+    model_add_module("image vmlinux", "k", 1);
+    model_add_module("image initramfs.cpio", "i", 1);
+    box_read(&box, &none);
+}
+
+/* A partition is valid with everything it needs, or there is a problem that says why not. */
+static void check(const struct problem_list *problems)
+{
+    for (unsigned i = 0; i < manifest.count; i++) {
+        const struct partition_spec *spec = &manifest.partitions[i];
+        if (!spec->valid && problems->count == 0) {
+            abort();
+        }
+        if (spec->valid &&
+            (spec->name[0] == 0 || spec->cpu_count == 0 || spec->memory_bytes == 0 || spec->kernel[0] == 0)) {
+            abort();
+        }
+    }
+    if (!manifest.usable && problems->count == 0) {
+        abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct problem_list problems;
+    if (box.cpu_count == 0) {
+        box_prepare();
+    }
+    memset(&problems, 0, sizeof(problems));
+    manifest_read(&manifest, &json, (const char *)data, size, &problems);
+    plan_check(&manifest, &json, &box);
+    check(&problems);
+    char name[MULLION_NAME_BYTES];
+    memset(&problems, 0, sizeof(problems));
+    if (!site_read(&json, (const char *)data, size, name, &problems) && problems.count == 0) {
+        abort();
+    }
+    return 0;
+}
