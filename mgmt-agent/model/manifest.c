@@ -153,6 +153,9 @@ static void read_memory(const struct json *json, const struct json_node *value, 
                       "\"%.40s\" is no memory size; wanted a whole number and the unit MiB or GiB, for "
                       "example \"256MiB\"",
                       value->string);
+    } else if (bytes < MANIFEST_MEMORY_MIN) {
+        json_complain(json, value, "\"%s\" is too little for a kernel; wanted at least 16 MiB",
+                      value->string);
     } else if (bytes % MANIFEST_MEMORY_UNIT != 0) {
         json_complain(json, value,
                       "\"%s\" is no multiple of 2 MiB, the unit in which memory is divided; take \"%" PRIu64

@@ -14,6 +14,8 @@
 #define MANIFEST_CMDLINE_BYTES  2048u              /* what Linux on x86 reads */
 #define MANIFEST_MEMORY_UNIT    UINT64_C(0x200000) /* MULLION_FRAME_BYTES */
 
+#define MANIFEST_MEMORY_MIN UINT64_C(0x1000000) /* 16 MiB: nothing that the loader knows starts with less */
+
 /** What to do when a partition has ended by itself. */
 enum manifest_policy {
     POLICY_STOP = 0,
