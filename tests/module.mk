@@ -8,9 +8,10 @@ VMM_UNIT_CC ?= gcc
 VMM_FUZZ_CC ?= clang
 
 vmm_unit_out := build/unit
-vmm_unit_flags := -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -Wno-unused-parameter \
+vmm_unit_flags := -std=c17 -D_GNU_SOURCE -O1 -g -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-	-Ivmm -Ivmm/include -Itests/unit -MMD -MP
+	-Ivmm -Ivmm/include -Itests/unit \
+	-DMULLION_VERSION='"unit"' -MMD -MP
 
 # ---- what each test links beside itself --------------------------------------------------------------------
 vmm_unit_insn := vmm/x86/insn.o tests/unit/insn_cases.o
@@ -32,9 +33,13 @@ vmm_unit_guest_walk := vmm/x86/guest_walk.o vmm/x86/insn.o tests/unit/fake_hvm.o
 vmm_unit_pvclock := vmm/x86/pvclock.o
 vmm_unit_partition_memory := vmm/core/partition_memory.o vmm/core/frames.o vmm/core/pool.o vmm/x86/npt.o \
 	tests/unit/fake_hvm.o tests/unit/fake_log.o
+vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/core/loading vmm/core/event \
+	vmm/core/interrupt vmm/core/frames vmm/core/pool vmm/x86/npt vmm/dev/uart vmm/dev/ioapic vmm/dev/pci \
+	vmm/dev/power vmm/dev/x2apic tests/unit/fake_box tests/unit/fake_hvm
+vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci power npt pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	partition_memory
+	pvclock partition_memory hypercall
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz
@@ -61,14 +66,19 @@ vmm-unit: $(vmm_unit_bins) $(vmm_unit_out)/obj/tests/unit/layout.o
 
 # ---- fuzzers: each runs on a copy of its corpus, so that a run leaves the tree as it was ---------------------
 vmm_fuzz_out := build/fuzz
-vmm_fuzz_flags := -std=c17 -O1 -g -Wall -Wextra $(WERROR_FLAG) -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=all -Ivmm -Ivmm/include
+vmm_fuzz_flags := -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wno-unused-parameter $(WERROR_FLAG) \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ivmm -Ivmm/include -Itests/unit \
+	-DMULLION_VERSION='"fuzz"'
 
 $(vmm_fuzz_out)/fuzz_insn: tests/fuzz/fuzz_insn.c vmm/x86/insn.c vmm/x86/insn.h
 	@mkdir -p $(@D)
 	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) $(filter %.c,$^) -o $@
 
-vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn
+$(vmm_fuzz_out)/fuzz_hypercall: tests/fuzz/fuzz_hypercall.c $(vmm_box:%=%.c) $(wildcard vmm/*/*.h tests/unit/*.h)
+	@mkdir -p $(@D)
+	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) $(filter %.c,$^) -o $@
+
+vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn $(vmm_fuzz_out)/fuzz_hypercall
 	@tests/fuzz/run $(FUZZ_SECONDS) $^
 
 -include $(wildcard $(vmm_unit_out)/obj/*/*/*.d $(vmm_unit_out)/obj/*/*/*/*.d)

@@ -44,6 +44,23 @@ static void flush(struct vcpu *vcpu)
     fake_hvm.flushes++;
 }
 
+static int vcpu_create(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return fake_hvm.refuse_create ? -MULLION_E_POOL : 0;
+}
+
+static void vcpu_destroy(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+static void vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry)
+{
+    (void)vcpu;
+    fake_hvm.entry = *entry;
+}
+
 static const struct hvm_ops ops = {
     .name = "fake",
     .read = read_register,
@@ -52,6 +69,9 @@ static const struct hvm_ops ops = {
     .known_length = known_length,
     .skip = skip,
     .vcpu_flush = flush,
+    .vcpu_create = vcpu_create,
+    .vcpu_destroy = vcpu_destroy,
+    .vcpu_reset = vcpu_reset,
 };
 
 const struct hvm_ops *hvm = &ops;

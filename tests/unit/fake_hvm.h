@@ -13,6 +13,8 @@ struct fake_hvm {
     unsigned length; /* what the "hardware" says of the instruction, 0 = nothing */
     unsigned skipped;
     unsigned flushes;
+    bool refuse_create;     /* vcpu_create fails */
+    struct hvm_entry entry; /* of the last vcpu_reset */
 };
 
 extern struct fake_hvm fake_hvm;

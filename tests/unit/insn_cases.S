@@ -334,7 +334,12 @@ insn_cases:
     CASE MOV_STORE, .byte 0x48, 0x40, 0x66, 0xc7, 0x00, 0x34, 0x12
 
     .pushsection .data.rel.ro.cases, "aw"
-    .globl insn_cases_end
 insn_cases_end:
     .popsection
+    .section .rodata, "a"
+    .balign 8
+    .globl insn_case_count
+insn_case_count:
+    .quad (insn_cases_end - insn_cases) / 32
+
     .section .note.GNU-stack, "", @progbits
