@@ -16,6 +16,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = TOP / "build"
 SCALE = float(os.environ.get("MULLION_TEST_SCALE", "1"))
+VGA_TEXT_HEIGHT = 400
 OVMF = ("/usr/share/ovmf/OVMF.fd", "/usr/share/qemu/OVMF.fd", "/usr/share/OVMF/OVMF.fd")
 
 
@@ -243,17 +244,32 @@ class Machine:
         return self.qmp("human-monitor-command", **{"command-line": line})
 
     def screen_text(self):
-        """The 80 by 25 characters of VGA text mode."""
+        """The text on the screen: read from VGA memory in text mode, from the pixels in graphics mode."""
+        from screen import text_of
+        path = self.folder / "screen.ppm"
+        self.qmp("screendump", filename=str(path))
+        data = path.read_bytes()
+        header = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
+        if header and int(header[2]) != VGA_TEXT_HEIGHT:
+            return text_of(int(header[1]), int(header[2]), data[header.end():])
+        return self._vga_text()
+
+    def expect_screen(self, text, seconds):
+        """Looks at the screen until `text` stands on it; returns all of it. The screen announces nothing."""
+        deadline = time.monotonic() + seconds * SCALE
+        while True:
+            shown = self.screen_text()
+            if text in shown:
+                return shown
+            if time.monotonic() > deadline:
+                self.keep_logs = True
+                raise EmulatorTimeout(f"`{text}` is not on the screen after {seconds * SCALE:.0f} s:\n{shown}\n"
+                                      f"logs: {self.folder}")
+            self.pump(0.5)
+
+    def _vga_text(self):
         cells = []
         for line in self.hmp("xp /4000xb 0xb8000").splitlines():
             cells += [int(value, 16) for value in line.split(":")[1].split()]
         characters = "".join(chr(code) if 32 <= code < 127 else " " for code in cells[0:4000:2])
         return "\n".join(characters[row * 80:row * 80 + 80].rstrip() for row in range(25))
-
-    def screen_pixels(self):
-        """(width, height, RGB bytes) of the screen now."""
-        path = self.folder / "screen.ppm"
-        self.qmp("screendump", filename=str(path))
-        data = path.read_bytes()
-        header = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
-        return int(header[1]), int(header[2]), data[header.end():]

@@ -19,17 +19,17 @@ def faulty(tmp_path_factory):
     damaged.write_bytes(b"\x7fELF" + bytes(60) + kernel[64:1 << 20])
     text = variants.manifest(
         partition("healthy", [1], kernel="bzImage", cmdline="console=ttyS0 name=healthy"),
-        partition("unknown-field", [2], colour="blue"),
+        partition("unknown-field", [6], colour="blue"),
         partition("lost-module", [2], kernel="nowhere"),
-        partition("damaged", [2], kernel="damaged", initramfs=""),
+        partition("damaged", [3], kernel="damaged", initramfs=""),
         partition("many-cpus", 9),
-        partition("no-such-cpu", [7]),
-        partition("much-memory", [2], memory="64GiB"),
+        partition("no-such-cpu", [9]),
+        partition("much-memory", [4], memory="64GiB"),
         partition("claimed-twice", [1]),
     )
     images = {**LINUX, "bzImage": GUESTS / "bzImage", "damaged": damaged}
     image = variants.build(folder, text, images)
-    with Machine(image, name="faulty") as machine:
+    with Machine(image, cpus="8", name="faulty") as machine:
         agent = Agent(machine)
         agent.boot_status = agent.wait_status()
         agent.manifest_lines = text.splitlines()
@@ -57,7 +57,7 @@ def test_unknown_field_is_named_with_line_and_column(faulty):
 
 
 def test_missing_module_is_named(faulty):
-    problem(faulty, "lost-module", "nowhere", "module2")
+    problem(faulty, "lost-module", "nowhere", "copy")
 
 
 def test_damaged_guest_kernel_is_named(faulty):
@@ -65,11 +65,11 @@ def test_damaged_guest_kernel_is_named(faulty):
 
 
 def test_more_cpus_than_there_are(faulty):
-    problem(faulty, "many-cpus", r"9 CPUs wanted")
+    problem(faulty, "many-cpus", r"9 CPUs wanted", r"left")
 
 
 def test_cpu_that_does_not_exist(faulty):
-    problem(faulty, "no-such-cpu", r"CPU 7 does not exist")
+    problem(faulty, "no-such-cpu", r"CPU 9 does not exist")
 
 
 def test_more_memory_than_there_is(faulty):
