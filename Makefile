@@ -32,7 +32,7 @@ build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/pa
 
 -include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
 
-.PHONY: help run test check soak size lint clean cleanroom unit fuzz system all fetched
+.PHONY: help run test check soak size lint clean cleanroom unit checks fuzz system all fetched
 
 help:
 	@echo 'make              build/mullion.img and build/mullion-demo.img, as `make image`'
@@ -67,7 +67,9 @@ unit: $(UNIT_TARGETS)
 
 fuzz: $(FUZZ_TARGETS)
 
-check: unit
+check: unit checks
+
+checks:
 	@tools/check
 
 system: image guests
