@@ -120,3 +120,34 @@ def test_package_lists_have_a_phase_and_a_name_per_line(suite):
     entries = [line.split() for line in lines if not line.startswith("#")]
     assert all(len(entry) == 2 and entry[0] in ("build", "test") for entry in entries)
     assert len({name for _, name in entries}) == len(entries)
+
+
+def test_too_little_disk_is_refused_with_need_and_remedy(tmp_path, monkeypatch):
+    run = load("tools/run")
+    monkeypatch.setattr(run, "IMAGE", tmp_path / "not-built-yet.img")
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100 << 20}))
+    with pytest.raises(run.RunError, match=r"100 MiB free, the build needs 2048 MiB; free some space"):
+        run.check_host()
+
+
+def test_too_little_memory_is_refused_with_need_and_remedy(monkeypatch):
+    run = load("tools/run")
+    monkeypatch.setattr(run, "RAM_NEEDED_MIB", 1 << 40)
+    with pytest.raises(run.RunError, match=r"MiB of memory available, the demo machine needs .* end other programs"):
+        run.check_host()
+
+
+@pytest.mark.parametrize("value, message", [("fast", "only tcg .* and kvm are known"), ("kvm", "leave ACCEL out")])
+def test_accelerator_that_cannot_be_had_is_refused(monkeypatch, value, message):
+    run = load("tools/run")
+    monkeypatch.setenv("ACCEL", value)
+    monkeypatch.setattr(run.os, "access", lambda *_: False)
+    with pytest.raises(run.RunError, match=message):
+        run.accelerator()
+
+
+def test_emulation_is_the_default_even_where_kvm_is_there(monkeypatch):
+    run = load("tools/run")
+    monkeypatch.delenv("ACCEL", raising=False)
+    monkeypatch.setattr(run.os, "access", lambda *_: True)
+    assert "tcg,thread=multi" in run.accelerator()
