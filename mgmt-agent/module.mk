@@ -69,7 +69,7 @@ $(eval $(call agent_image,$(agent_out)/obj,,$(agent_out)/agent))
 $(eval $(call agent_image,$(agent_out)/obj-crash,-DMULLION_PLANTED_CRASH=1,$(agent_out)/agent-crash))
 
 # ---- the Linux process -------------------------------------------------------------------------------------
-agent_linux_flags = $(agent_common) -I$(agent_out)/gen -O1 -g -fsanitize=address,undefined \
+agent_linux_flags = $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) mgmt-agent/os/linux/model.c)
 
@@ -93,7 +93,7 @@ UNIT_TARGETS += agent-unit
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader
 $(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) mgmt-agent/os/linux/model.c | $(agent_dsdt)
 	@mkdir -p $(@D)
-	$(AGENT_FUZZ_CC) $(agent_common) -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
+	$(AGENT_FUZZ_CC) $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
 agent-fuzz: $(agent_fuzzers)
 	@for fuzzer in $^; do name=$${fuzzer##*/}; mkdir -p build/fuzz/new/$$name; \

@@ -89,7 +89,7 @@ static int setup_read(const struct loader_request *r, struct setup *s, struct lo
     if (s->kernel_bytes <= ENTRY_64 || s->setup_bytes + s->kernel_bytes > r->kernel_bytes) {
         return loader_refuse(
             why, "the bzImage says that it has %llu bytes, the file has %llu: it is cut short, replace it",
-            (unsigned long long)(s->setup_bytes + s->kernel_bytes), (unsigned long long)r->kernel_bytes);
+            (unsigned long long)s->setup_bytes + s->kernel_bytes, (unsigned long long)r->kernel_bytes);
     }
     uint64_t alignment = get32(file + HDR_ALIGNMENT);
     if (s->init_bytes < s->kernel_bytes || s->load_address < LOADER_KERNEL_FLOOR || alignment == 0 ||
@@ -107,8 +107,8 @@ static int fit_check(const struct loader_request *r, const struct setup *s, stru
         guest_at(&r->guest, s->load_address, s->init_bytes) == NULL) {
         return loader_refuse(
             why, "the kernel needs memory up to %llu MiB: give the partition more than its %llu MiB",
-            (unsigned long long)((s->load_address + s->init_bytes) >> 20) + 1,
-            (unsigned long long)(r->guest.low_bytes + r->guest.high_bytes) >> 20);
+            (unsigned long long)(s->load_address + s->init_bytes) / MIB + 1,
+            (unsigned long long)(r->guest.low_bytes + r->guest.high_bytes) / MIB);
     }
     if (strlen(r->cmdline) > s->cmdline_limit) {
         return loader_refuse(why, "the command line has %zu bytes, the kernel takes %llu: shorten it",
@@ -150,9 +150,11 @@ static void params_write(const struct loader_request *r, uint64_t initramfs)
     memset(params, 0, PARAM_BYTES);
     /* The header's length follows from its own jump instruction (boot.rst, "Loading the rest of the kernel").
      */
-    uint32_t end = HDR_MAGIC + r->kernel[HDR_JUMP + 1];
-    end = end < HDR_END ? end : HDR_END;
-    memcpy(params + HDR_SETUP_SECTS, r->kernel + HDR_SETUP_SECTS, end - HDR_SETUP_SECTS);
+    uint32_t bytes = HDR_MAGIC - HDR_SETUP_SECTS + r->kernel[HDR_JUMP + 1];
+    if (bytes > HDR_END - HDR_SETUP_SECTS) {
+        bytes = HDR_END - HDR_SETUP_SECTS;
+    }
+    memcpy(params + HDR_SETUP_SECTS, r->kernel + HDR_SETUP_SECTS, bytes);
     params[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
     put32(params + HDR_CMD_LINE_PTR, LOADER_CMDLINE);
     put32(params + HDR_RAMDISK_IMAGE, (uint32_t)initramfs);

@@ -160,7 +160,7 @@ static void half_made_destroy(struct machine *machine)
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
         if (p->phase == PHASE_DEFINED && p->info.memory_bytes != p->spec->memory_bytes) {
-            struct failure ignored;
+            struct failure ignored = {.text = ""};
             enum desired_state desired = p->desired;
             partition_destroy(machine, p, &ignored);
             p->desired = desired;
@@ -172,9 +172,9 @@ static void take_over(struct machine *machine)
 {
     struct agent_state state;
     bool known = state_load(machine->state_area, &state);
-    problem_add(&machine->problems,
-                "agent: restarted %" PRIu32 " time%s: reason in `log`: report it as a defect",
-                machine->box.platform.agent_generation, machine->box.platform.agent_generation == 1 ? "" : "s");
+    problem_add(
+        &machine->problems, "agent: restarted %" PRIu32 " time%s: reason in `log`: report it as a defect",
+        machine->box.platform.agent_generation, machine->box.platform.agent_generation == 1 ? "" : "s");
     for (unsigned i = 0; i < machine->partition_count; i++) {
         machine->partitions[i].desired = DESIRED_ABSENT;
     }
@@ -270,7 +270,7 @@ static void ended(struct machine *machine, struct partition *p)
     bool restart = restart_wanted(machine, p, crashed);
     announce(machine, "partition \"%s\": %s%s", p->spec->name, reason,
              restart ? "; it is started again" : "");
-    struct failure failure;
+    struct failure failure = {.text = ""};
     if (restart && partition_reset(machine, p, &failure) != 0) {
         announce(machine, "%s", failure.text);
     }
@@ -305,7 +305,7 @@ void machine_bring_up(struct machine *machine)
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
         bool startable = p->phase == PHASE_ABSENT || p->phase == PHASE_WAITING || p->phase == PHASE_DEFINED;
-        struct failure failure;
+        struct failure failure = {.text = ""};
         if (p->desired == DESIRED_RUNNING && startable && partition_start(machine, p, &failure) != 0) {
             announce(machine, "%s", failure.text);
         }

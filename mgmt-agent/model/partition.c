@@ -162,7 +162,7 @@ static int load(struct machine *machine, struct partition *p, struct mullion_par
         .cmdline = spec->cmdline,
         .vcpu_count = spec->cpu_count,
     };
-    struct loader_why why;
+    struct loader_why why = {.text = ""};
     if (loader_load(&request, entry, &why) != 0) {
         return fail(failure, p, "image \"%s\": %s", spec->kernel, why.text);
     }

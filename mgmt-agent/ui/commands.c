@@ -183,7 +183,7 @@ void command_run(struct machine *machine, const char *line)
 {
     char name[CONSOLE_LINE_BYTES];
     char argument[CONSOLE_LINE_BYTES];
-    struct failure failure;
+    struct failure failure = {.text = ""};
     words_split(line, name, argument);
     if (name[0] == 0) {
         return;
@@ -197,7 +197,7 @@ void command_run(struct machine *machine, const char *line)
 
 void command_attach_number(struct machine *machine, unsigned number)
 {
-    struct failure failure;
+    struct failure failure = {.text = ""};
     console_print("\n");
     if (number < 1 || number > machine->partition_count) {
         console_print("error: attach: there is no partition number %u: see `status`\n", number);

@@ -356,7 +356,7 @@ static void machine_restarted_agent_finishes_what_was_half_done(void **state)
 static void machine_attach_passes_bytes_both_ways(void **state)
 {
     (void)state;
-    struct failure failure;
+    struct failure failure = {.text = ""};
     boot(BOTH);
     uint32_t id = named("alpha")->id;
     model_guest_output(id, "old\r\nlogin: ");

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "os/linux/model.h"
 
 #include <poll.h>
@@ -52,7 +51,12 @@ static int ram = -1;
 
 static void window_hide(void)
 {
-    mmap(window, WINDOW_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    void *at =
+        mmap(window, WINDOW_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (at == MAP_FAILED) {
+        perror("model: window");
+        exit(1);
+    }
     vmm.shown = 0;
 }
 
