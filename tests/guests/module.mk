@@ -32,3 +32,7 @@ $(GUESTS)/initramfs.cpio: tests/guests/make-initramfs $(wildcard tests/guests/ro
 		$(GUESTS)/bin/guestbench $(GUESTS)/bin/heartbeat
 
 include tests/guests/hostile/module.mk
+
+.PHONY: bench
+bench: image guests
+	@tests/bench/bench

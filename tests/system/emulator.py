@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One emulated box: QEMU with its serial ports and its monitor on unix sockets, and waits that have deadlines."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = TOP / "build"
 SCALE = float(os.environ.get("MULLION_TEST_SCALE", "1"))
 VGA_TEXT_HEIGHT = 400
+PR_SET_PDEATHSIG = 1
 OVMF = ("/usr/share/ovmf/OVMF.fd", "/usr/share/qemu/OVMF.fd", "/usr/share/OVMF/OVMF.fd")
 
 
@@ -39,6 +41,11 @@ def qemu_binary(version):
 
 def ovmf():
     return next(path for path in OVMF if os.path.exists(path))
+
+
+def die_with_parent():
+    """No emulator outlives the test run, however that one ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Stream:
@@ -67,7 +74,7 @@ class Machine:
     """A running box. Use as a context manager, or call close()."""
 
     def __init__(self, image, *, qemu="host", cpus="4", memory="2G", cpu="max", firmware="bios", serials=("com1",),
-                 extra=(), snapshot=True, name="machine"):
+                 accel=("-accel", "tcg,thread=multi"), extra=(), snapshot=True, name="machine"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"mullion-{name}-"))
         self.started = time.monotonic()
         self.streams = {}
@@ -76,7 +83,7 @@ class Machine:
         self.keep_logs = False
         self.expected_end = False
         arguments = [qemu_binary(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-M", "q35",
-                     "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", cpus, "-m", memory, "-vga", "std",
+                     *accel, "-cpu", cpu, "-smp", cpus, "-m", memory, "-vga", "std",
                      "-device", "qemu-xhci", "-drive",
                      f"if=none,id=stick,format=raw,file={image},snapshot={'on' if snapshot else 'off'}",
                      "-device", "usb-storage,drive=stick,bootindex=0"]
@@ -104,7 +111,7 @@ class Machine:
         (self.folder / "command").write_text(" ".join(map(str, self.command)) + "\n")
         with open(self.folder / "qemu.log", "wb") as log:
             self.process = subprocess.Popen(["nice", *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            start_new_session=True)
+                                            start_new_session=True, preexec_fn=die_with_parent)
         for name, listener in self.listeners.items():
             listener.settimeout(20 * SCALE)
             try:

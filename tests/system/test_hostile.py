@@ -19,6 +19,7 @@ REASONS = {
     "MMIO_UNMAPPED": r"outside",
     "MMIO_INSTRUCTION": r"instruction",
     "ALL_HALTED": r"halt|interrupts off",
+    "ENTRY_FAILED": r"refused the guest's state",
 }
 QUIET_COUNTERS = ("refused_hypercalls", "refused_ports", "refused_ipis", "refused_msrs")
 

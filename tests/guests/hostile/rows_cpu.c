@@ -412,7 +412,7 @@ const struct row rows_cpu[] = {
     {"user-instructions", row_user_instructions, false},
     {"xsetbv-bad", row_xsetbv_bad, false},
     {"xsetbv-good", row_xsetbv_good, false},
-    {"cr0-reserved", row_cr0_reserved, false},
+    {"cr0-reserved", row_cr0_reserved, true},
     {"cr4-reserved", row_cr4_reserved, false},
     {"cr8-reserved", row_cr8_reserved, false},
     {"db-loop", row_db_loop, false},
