@@ -43,6 +43,7 @@
 #define LOADER_UNDEFINED    0xffu
 #define ENTRY_64            0x200u
 #define SECTOR              512u
+#define MIB                 0x100000u
 #define PTE_TABLE           0x3ull
 #define PTE_LARGE_RW        0x83ull
 
