@@ -130,7 +130,7 @@ static int bench_first_touch(void)
         memory[i] = 1;
     }
     const uint64_t ticks = tsc() - start;
-    printf("first_touch_4k %.1f ticks/page\n", (double)ticks / (double)(TOUCH_BYTES / PAGE_BYTES));
+    printf("first_touch_4k %.1f ticks/page\n", (double)ticks * PAGE_BYTES / (double)TOUCH_BYTES);
     return 0;
 }
 

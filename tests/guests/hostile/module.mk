@@ -5,7 +5,7 @@ HOSTILE_DIR := tests/guests/hostile
 HOSTILE_SOURCES := $(wildcard $(HOSTILE_DIR)/*.c) $(wildcard $(HOSTILE_DIR)/*.S)
 HOSTILE_OBJECTS := $(patsubst $(HOSTILE_DIR)/%,$(GUESTS)/hostile/%.o,$(HOSTILE_SOURCES))
 HOSTILE_CFLAGS := -std=c17 -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
-	-fcf-protection=none -fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Wconversion -Wshadow
+	-fcf-protection=none -fno-asynchronous-unwind-tables -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
 
 $(GUESTS)/hostile/%.o: $(HOSTILE_DIR)/% $(wildcard $(HOSTILE_DIR)/*.h) vmm/include/mullion/abi.h \
 		vmm/include/mullion/machine.h
