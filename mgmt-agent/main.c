@@ -10,7 +10,8 @@
 #include "ui/console.h"
 #include "ui/status.h"
 
-#define RETRY_MS 10u /* for a guest that does not take what was typed */
+#define RETRY_MS    10u    /* for a guest that does not take what was typed */
+#define PATIENCE_MS 10000u /* then the status block is shown although partitions still wait for scrubbing */
 
 static struct machine machine;
 
@@ -104,14 +105,18 @@ int main(void)
     console_start(platform.tsc_khz);
     machine_read(&machine, announce);
     machine_bring_up(&machine);
+    uint64_t patience = os_tsc() + PATIENCE_MS * platform.tsc_khz;
     for (bool booted = false;;) {
-        if (!booted && !machine_is_waiting(&machine)) {
+        if (!booted && (!machine_is_waiting(&machine) || os_tsc() >= patience)) {
             booted = true;
             boot_done();
         }
-        bool again = attach_pump();
+        uint64_t deadline = booted ? UINT64_MAX : patience;
+        if (attach_pump()) {
+            deadline = os_tsc() + RETRY_MS * platform.tsc_khz;
+        }
         struct mullion_event_wait event;
-        console_wait(again ? os_tsc() + RETRY_MS * platform.tsc_khz : UINT64_MAX, &event);
+        console_wait(deadline, &event);
         handle(&event);
     }
 }

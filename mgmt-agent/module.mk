@@ -23,12 +23,12 @@ agent_os_src := $(wildcard mgmt-agent/os/*.c)
 agent: $(agent_out)/agent.bin $(agent_out)/agent-linux
 agent-crash: $(agent_out)/agent-crash.bin
 
-# ---- musl, cached outside the tree -------------------------------------------------------------------------
+# ---- musl, cached outside the tree ----
 $(agent_out)/musl.path: mgmt-agent/os/musl/build.sh mgmt-agent/os/musl/syscall_arch.h third_party/pins
 	@mkdir -p $(@D)
 	CC=$(AGENT_CC) mgmt-agent/os/musl/build.sh $(CURDIR) >$@.new && mv $@.new $@
 
-# ---- the virtual machine's DSDT, compiled into an array; its numbers come from mullion/machine.h ----------------
+# ---- the virtual machine's DSDT, compiled into an array; its numbers come from mullion/machine.h ----
 $(agent_dsdt): mgmt-agent/loader/dsdt.asl vmm/include/mullion/machine.h mgmt-agent/loader/embed.py \
 		mgmt-agent/loader/asl_values.py
 	@mkdir -p $(@D)
@@ -36,7 +36,7 @@ $(agent_dsdt): mgmt-agent/loader/dsdt.asl vmm/include/mullion/machine.h mgmt-age
 	iasl -p $(@D)/dsdt $(@D)/dsdt.asl >$(@D)/dsdt.log || { cat $(@D)/dsdt.log; exit 1; }
 	mgmt-agent/loader/embed.py dsdt_aml $(@D)/dsdt.aml >$@
 
-# ---- the unikernel -----------------------------------------------------------------------------------------
+# ---- the unikernel ----
 # No red zone: exceptions use stacks of their own, but nothing relies on it. No SSE restriction: there are no
 # interrupts, and exceptions never return.
 agent_uk_flags = $(agent_common) -Os -g -mno-red-zone -fno-pic -fno-pie -fcf-protection=none \
@@ -58,8 +58,10 @@ $(1)/%.o: mgmt-agent/%.c $(agent_out)/musl.path | $(agent_dsdt)
 	$$(AGENT_CC) $$(agent_uk_flags) -I$(agent_out)/gen -fstack-protector-strong $(2) -c $$< -o $$@
 $(3).elf: $(patsubst mgmt-agent/%.c,$(1)/%.o,$(agent_os_src) $(agent_src) mgmt-agent/main.c) $(1)/os/boot.o \
 		mgmt-agent/os/agent.ld
-	$$(AGENT_CC) $$(agent_uk_link) -o $$@ $$(filter %.o,$$^) $$$$(cat $(agent_out)/musl.path)/lib/libc.a -lgcc
-	@! objdump -d $$@ | grep -w syscall || { echo "$$@: musl was to call os_syscall; see os/musl/"; rm $$@; exit 1; }
+	$$(AGENT_CC) $$(agent_uk_link) -o $$@ $$(filter %.o,$$^) \
+		$$$$(cat $(agent_out)/musl.path)/lib/libc.a -lgcc
+	@! objdump -d $$@ | grep -w syscall || \
+		{ echo "$$@: musl was to call os_syscall; see mgmt-agent/os/musl/"; rm $$@; exit 1; }
 $(3).bin: $(3).elf mgmt-agent/os/seal.py
 	objcopy -O binary $$< $$@.flat
 	mgmt-agent/os/seal.py $$@.flat $$@
@@ -68,7 +70,7 @@ endef
 $(eval $(call agent_image,$(agent_out)/obj,,$(agent_out)/agent))
 $(eval $(call agent_image,$(agent_out)/obj-crash,-DMULLION_PLANTED_CRASH=1,$(agent_out)/agent-crash))
 
-# ---- the Linux process -------------------------------------------------------------------------------------
+# ---- the Linux process ----
 agent_linux_flags = $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) mgmt-agent/os/linux/model.c)
@@ -80,7 +82,7 @@ $(agent_out)/obj-linux/%.o: mgmt-agent/%.c | $(agent_dsdt)
 $(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux/start.o $(agent_out)/obj-linux/main.o
 	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^
 
-# ---- unit tests --------------------------------------------------------------------------------------------
+# ---- unit tests ----
 agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agent_*.c))
 build/unit/agent_%: tests/unit/agent_%.c $(agent_linux_objects)
 	@mkdir -p $(@D)
@@ -89,7 +91,7 @@ agent-unit: $(agent_tests)
 	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit
 
-# ---- fuzzers -----------------------------------------------------------------------------------------------
+# ---- fuzzers ----
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader
 $(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) mgmt-agent/os/linux/model.c | $(agent_dsdt)
 	@mkdir -p $(@D)

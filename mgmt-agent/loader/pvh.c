@@ -23,8 +23,7 @@ struct start_info {
     uint64_t module_list, cmdline, rsdp, memory_map;
     uint32_t memory_map_count, zero;
 };
-_Static_assert(sizeof(struct start_info) == 56 && offsetof(struct start_info, rsdp) == 32,
-               "hvm_start_info v1");
+_Static_assert(sizeof(struct start_info) == 56, "hvm_start_info v1");
 
 struct module_entry {
     uint64_t address, bytes, cmdline, zero;
@@ -36,6 +35,27 @@ struct map_entry {
     uint32_t type, zero;
 };
 _Static_assert(sizeof(struct map_entry) == 24, "hvm_memmap_table_entry");
+
+#define AT(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+
+AT(start_info, magic, 0);
+AT(start_info, version, 4);
+AT(start_info, flags, 8);
+AT(start_info, module_count, 12);
+AT(start_info, module_list, 16);
+AT(start_info, cmdline, 24);
+AT(start_info, rsdp, 32);
+AT(start_info, memory_map, 40);
+AT(start_info, memory_map_count, 48);
+AT(start_info, zero, 52);
+AT(module_entry, address, 0);
+AT(module_entry, bytes, 8);
+AT(module_entry, cmdline, 16);
+AT(module_entry, zero, 24);
+AT(map_entry, base, 0);
+AT(map_entry, bytes, 8);
+AT(map_entry, type, 16);
+AT(map_entry, zero, 20);
 
 /* What the ELF file said. */
 struct elf_image {

@@ -14,6 +14,10 @@ void problem_add_v(struct problem_list *list, const char *prefix, const char *fo
     size_t used = strnlen(prefix, PROBLEM_BYTES - 1);
     memcpy(text, prefix, used);
     vsnprintf(text + used, PROBLEM_BYTES - used, format, arguments);
+    /* Names come from files: nothing in them may move the cursor or begin a line. */
+    for (; *text != 0; text++) {
+        *text = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
+    }
 }
 
 void problem_add(struct problem_list *list, const char *format, ...)

@@ -78,6 +78,13 @@ bool schema_string(const struct json *json, const struct json_node *value, char 
         return false;
     }
     size_t length = strlen(value->string);
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)value->string[i] < ' ' || value->string[i] == 0x7f) {
+            json_complain(json, value, "this text holds the control character 0x%02x; remove it",
+                          value->string[i]);
+            return false;
+        }
+    }
     if (length == 0 || length >= size) {
         json_complain(json, value, "this text has %zu bytes; wanted 1 to %zu", length, size - 1);
         return false;

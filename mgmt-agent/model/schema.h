@@ -29,7 +29,8 @@ bool schema_read(const struct json *json, const struct json_node *node, const st
 bool schema_type(const struct json *json, const struct json_node *value, enum json_type type,
                  const char *wanted);
 
-/** Copies a string value of 1..size-1 bytes; complains else. @return whether it was copied */
+/** Copies a string value of 1..size-1 bytes without control characters; complains else. @return whether it
+ * was copied */
 bool schema_string(const struct json *json, const struct json_node *value, char *to, size_t size,
                    const char *wanted);
 

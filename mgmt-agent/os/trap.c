@@ -3,6 +3,7 @@
  * Segments and exceptions. Interrupts stay off: the agent has none. An exception is the end of this agent; it
  * is reported by AGENT_EXIT and the VMM starts a new one.
  */
+#include <stddef.h>
 #include <stdio.h>
 
 #include "cpu.h"
@@ -42,6 +43,32 @@ struct __attribute__((packed)) table_register {
     uint16_t limit;
     uint64_t base;
 };
+
+#define AT(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+
+AT(gate, offset_low, 0);
+AT(gate, selector, 2);
+AT(gate, ist, 4);
+AT(gate, type, 5);
+AT(gate, offset_mid, 6);
+AT(gate, offset_high, 8);
+AT(gate, zero, 12);
+AT(tss, zero0, 0);
+AT(tss, rsp, 4);
+AT(tss, zero1, 28);
+AT(tss, ist, 36);
+AT(tss, zero2, 92);
+AT(tss, zero3, 100);
+AT(tss, io_map, 102);
+AT(table_register, limit, 0);
+AT(table_register, base, 2);
+AT(trap_frame, vector, 0);
+AT(trap_frame, error, 8);
+AT(trap_frame, rip, 16);
+AT(trap_frame, cs, 24);
+AT(trap_frame, rflags, 32);
+AT(trap_frame, rsp, 40);
+AT(trap_frame, ss, 48);
 
 extern const char trap_stubs[];
 

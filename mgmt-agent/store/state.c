@@ -17,6 +17,23 @@ struct copy {
 _Static_assert(sizeof(struct copy) <= COPY_STRIDE, "two copies fit the area");
 _Static_assert(offsetof(struct copy, crc) + 4 == sizeof(struct copy), "the CRC comes last");
 
+#define AT(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+
+AT(copy, magic, 0);
+AT(copy, generation, 8);
+AT(copy, state, 16);
+AT(copy, zero, 3104);
+AT(copy, crc, 3108);
+AT(agent_state, boot_ms, 0);
+AT(agent_state, count, 8);
+AT(agent_state, zero, 12);
+AT(agent_state, partitions, 16);
+AT(state_partition, name, 0);
+AT(state_partition, id, 32);
+AT(state_partition, desired, 36);
+AT(state_partition, crash_restarts, 40);
+AT(state_partition, zero, 44);
+
 /* CRC-32 (IEEE 802.3), bitwise: the record is small and written rarely. */
 static uint32_t crc32_of(const void *data, size_t bytes)
 {

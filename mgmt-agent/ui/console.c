@@ -10,6 +10,7 @@
 #define STALL_MS      2000u /* a console that takes nothing for so long is written off */
 #define PIECE_BYTES   1024u
 #define CONTROL_U     0x15
+#define ESCAPE        0x1b
 #define DELETE        0x7f
 #define FIRST_VISIBLE 0x20
 
@@ -19,6 +20,11 @@ static char line[CONSOLE_LINE_BYTES];
 static size_t line_used;
 static bool line_done;
 static bool after_return; /* the next '\n' belongs to a '\r' */
+static enum {
+    KEY_PLAIN,
+    KEY_ESCAPE,
+    KEY_SEQUENCE
+} key_state; /* cursor keys send ECMA-48 control sequences */
 
 void console_start(uint64_t tsc_khz)
 {
@@ -147,8 +153,28 @@ static enum console_action append(char c)
     return line_used == 1 && c >= '1' && c <= '9' ? CONSOLE_DIGIT : CONSOLE_NOTHING;
 }
 
+/* True while `c` belongs to an escape sequence, which is left out. */
+static bool in_sequence(char c)
+{
+    switch (key_state) {
+    case KEY_PLAIN:
+        key_state = c == ESCAPE ? KEY_ESCAPE : KEY_PLAIN;
+        return c == ESCAPE;
+    case KEY_ESCAPE:
+        key_state = c == '[' || c == 'O' ? KEY_SEQUENCE : KEY_PLAIN;
+        return true;
+    case KEY_SEQUENCE:
+        key_state = c >= '@' && c <= '~' ? KEY_PLAIN : KEY_SEQUENCE;
+        return true;
+    }
+    return false;
+}
+
 enum console_action console_type(char c)
 {
+    if (in_sequence(c)) {
+        return CONSOLE_NOTHING;
+    }
     if (line_done) {
         console_clear();
     }

@@ -377,7 +377,7 @@ static void machine_attach_passes_bytes_both_ways(void **state)
 
 static void console_edits_a_line(void **state)
 {
-    static const char typed[] = "hexx\b\x7flp\r\n";
+    static const char typed[] = "he\x1b[Axx\b\x1bOB\x1b[1;5C\x7flp\r\n";
     (void)state;
     boot(BOTH);
     console_clear();

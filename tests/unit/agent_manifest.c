@@ -125,6 +125,9 @@ static void manifest_names_each_schema_error(void **state)
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"63MiB\",\"boot\":{\"kernel\":\"k\"}}",
          "manifest:3:33: /partitions/1/memory: \"63MiB\" is no multiple of 2 MiB, the unit in which memory "
          "is divided; take \"64MiB\""},
+        {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\",\"cmdline\":\"a\\nb\"}"
+         "}",
+         "manifest:3:72: /partitions/1/boot/cmdline: this text holds the control character 0x0a; remove it"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"8MiB\",\"boot\":{\"kernel\":\"k\"}}",
          "manifest:3:33: /partitions/1/memory: \"8MiB\" is too little for a kernel; wanted at least 16 MiB"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":64,\"boot\":{\"kernel\":\"k\"}}",
