@@ -84,9 +84,9 @@ $(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux
 
 # ---- unit tests ----
 agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agent_*.c))
-build/unit/agent_%: tests/unit/agent_%.c $(agent_linux_objects)
+build/unit/agent_%: tests/unit/agent_%.c tests/unit/agent_test.h $(agent_linux_objects)
 	@mkdir -p $(@D)
-	$(AGENT_CC) $(agent_linux_flags) -o $@ $^ -lcmocka
+	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter-out %.h,$^) -lcmocka
 agent-unit: $(agent_tests)
 	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit
