@@ -22,7 +22,7 @@ goals := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 ifneq ($(filter-out help clean,$(goals)),)
 include build/packages-build.mk
 endif
-ifneq ($(filter test check lint size soak fuzz unit system cleanroom,$(goals)),)
+ifneq ($(filter test bench check lint size soak fuzz unit system cleanroom,$(goals)),)
 include build/packages-test.mk
 endif
 build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/packages.trixie
@@ -42,6 +42,7 @@ help:
 	@echo 'make check        host only: unit tests, sizes, documents (under a minute after the first build)'
 	@echo 'make unit         the unit tests alone         make fuzz    the fuzzers, FUZZ_SECONDS=20 each'
 	@echo 'make system       the system tests alone (TESTS="-k name" for some)'
+	@echo 'make bench        what an exit, a checksum and a first touch cost, against the bare machine'
 	@echo 'make soak         fuzzers for SOAK_SECONDS=3600 each, then the system tests, again and again until one fails'
 	@echo 'make size         sizes of the image by part, and of the VMM in lines of code'
 	@echo 'make lint         formatter and static analysis'
