@@ -6,6 +6,7 @@
 #include "x86/cpuid.h"
 #include "x86/guest_walk.h"
 #include "x86/hvm.h"
+#include "x86/machine_check.h"
 #include "x86/msr.h"
 
 #define CR4_REGISTER 4u
@@ -52,12 +53,13 @@ void exit_cpuid(struct vcpu *vcpu) {
 }
 
 static bool asleep_for_good(const struct vcpu *vcpu) {
-    return vcpu->activity == VCPU_WAIT_SIPI || __atomic_load_n(&vcpu->halted_for_good, __ATOMIC_SEQ_CST);
+    bool asleep = vcpu->activity == VCPU_WAIT_SIPI || __atomic_load_n(&vcpu->halted_for_good, __ATOMIC_SEQ_CST);
+    return asleep && __atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) == 0;
 }
 
 /** Interrupts are off: only an NMI or INIT from another vCPU can wake this one. Is there one left to send it?
  */
-static void end_if_all_halted(struct vcpu *vcpu) {
+void exit_end_if_all_asleep(struct vcpu *vcpu) {
     const struct partition *p = vcpu->partition;
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         if (!asleep_for_good(p->vcpus[i])) { return; }
@@ -71,7 +73,7 @@ void exit_hlt(struct vcpu *vcpu) {
     vcpu->activity = VCPU_HALTED;
     if (!interrupts_on) {
         __atomic_store_n(&vcpu->halted_for_good, true, __ATOMIC_SEQ_CST);
-        end_if_all_halted(vcpu);
+        exit_end_if_all_asleep(vcpu);
     }
 }
 
@@ -100,8 +102,8 @@ void exit_hypercall(struct vcpu *vcpu) {
 
 static bool write_cr4_register(struct vcpu *vcpu, uint64_t value) {
     bool drops_pae = (value & CR4_PAE) == 0 && (hvm->read(vcpu, HVM_EFER) & EFER_LMA) != 0;
-    if ((value & ~cpuid_cr4_allowed()) != 0 || drops_pae) { return false; }
-    hvm->write(vcpu, HVM_CR4, value);
+    if ((value & ~(cpuid_cr4_allowed() | CR4_MCE)) != 0 || drops_pae) { return false; }
+    hvm->write(vcpu, HVM_CR4, value | CR4_MCE); /* without it a machine check would be a triple fault */
     hvm->vcpu_flush(vcpu);
     return true;
 }
@@ -166,4 +168,7 @@ void exit_shutdown(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_TRIPL
 
 void exit_entry_failed(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_ENTRY_FAILED, vcpu->exit.code); }
 
-void exit_machine_check(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_MACHINE_CHECK, vcpu->exit.code); }
+void exit_machine_check(struct vcpu *vcpu) {
+    machine_check_survive();
+    partition_end(vcpu, MULLION_REASON_MACHINE_CHECK, vcpu->exit.code);
+}

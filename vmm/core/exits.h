@@ -30,6 +30,9 @@ exit_handler exit_shutdown;   /* triple fault */
 exit_handler exit_entry_failed;
 exit_handler exit_machine_check;
 
+/** Ends the partition if every vCPU sleeps with interrupts off or waits for SIPI: nothing can wake one. */
+void exit_end_if_all_asleep(struct vcpu *vcpu);
+
 /** Skips the instruction at RIP, which caused the exit. False if it cannot be read: the partition has been
  * stopped. */
 bool exit_skip(struct vcpu *vcpu);

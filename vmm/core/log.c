@@ -10,11 +10,13 @@
 static char ring[LOG_BYTES];
 static uint64_t ring_next;
 static struct spinlock ring_lock;
+static bool panicking;
 
 static void append(const char *text, size_t count) {
-    spin_lock(&ring_lock);
+    bool locked = !__atomic_load_n(&panicking, __ATOMIC_SEQ_CST); /* then all others are stopped, perhaps inside */
+    if (locked) { spin_lock(&ring_lock); }
     for (size_t i = 0; i < count; i++) { ring[ring_next++ % LOG_BYTES] = text[i]; }
-    spin_unlock(&ring_lock);
+    if (locked) { spin_unlock(&ring_lock); }
     console_write(text, count);
 }
 
@@ -39,6 +41,8 @@ void log_fatal(const char *format, ...) {
     char line[400];
     va_list arguments;
     interrupts_disable();
+    while (__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST)) { /* another CPU was first and stops this one */
+    }
     smp_halt_others();
     console_panic();
     va_start(arguments, format);

@@ -18,6 +18,8 @@
 #include "x86/tsc.h"
 
 #define BOOT_MAP_END 0x100000000ull
+#define MSR_SYSCFG   0xc0010010u
+#define SYSCFG_SMEE  BIT(23)
 
 struct platform platform;
 
@@ -36,7 +38,10 @@ static void map_screen(void) {
 }
 
 static void read_cpu_limits(void) {
-    platform.phys_bits = cpuid(0x80000008, 0).eax & 0xff;
+    uint32_t bits = cpuid(0x80000008, 0).eax & 0xff;
+    bool encrypting = cpuid(0x80000000, 0).eax >= 0x8000001f && (rdmsr(MSR_SYSCFG) & SYSCFG_SMEE) != 0;
+    bits -= encrypting ? cpuid(0x8000001f, 0).ebx >> 6 & 0x3f : 0; /* AMD64 APM volume 2, section 7.10.1 */
+    platform.phys_bits = bits < NPT_ADDRESS_BITS ? bits : NPT_ADDRESS_BITS;
     platform.window_gpa = BIT(platform.phys_bits - 1);
     platform.gigabyte_pages = (cpuid(0x80000001, 0).edx >> 26 & 1) != 0;
 }
@@ -62,6 +67,7 @@ void vmm_main(uint64_t multiboot2_info) {
     start_screen(true);
     log_line("Mullion %s", MULLION_VERSION);
     acpi_read(platform.boot.rsdp, platform.boot.rsdp_bytes, &platform.acpi);
+    pci_host_scan(&platform.acpi);
     hvm_choose();
     read_cpu_limits();
     cpuid_init();
@@ -77,6 +83,5 @@ void vmm_main(uint64_t multiboot2_info) {
     cpu_alloc_stacks(cpu_at(0));
     cpu_load(cpu_at(0));
     tsc_init(platform.acpi.pm_timer_port);
-    pci_host_scan(&platform.acpi);
     stack_switch(cpu_at(0)->stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES, boot_on_own_stack);
 }

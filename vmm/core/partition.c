@@ -13,7 +13,7 @@
 #include "x86/smp.h"
 #include "x86/tsc.h"
 
-#define PARK_LIMIT_US   5000000u
+#define LEAVE_LIMIT_US  5000000u
 #define PARTITION_PAGES (align_up(sizeof(struct partition), PAGE_BYTES) / PAGE_BYTES)
 #define VCPU_PAGES      (align_up(sizeof(struct vcpu), PAGE_BYTES) / PAGE_BYTES)
 
@@ -81,7 +81,6 @@ static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu) {
     vcpu->partition = p;
     vcpu->index = index;
     vcpu->cpu = cpu;
-    vcpu->parked = true;
     int error = hvm->vcpu_create(vcpu);
     if (error != 0) {
         pool_free(vcpu, VCPU_PAGES);
@@ -141,54 +140,40 @@ struct partition *partition_create_agent(void) {
     return partitions[MULLION_AGENT_ID];
 }
 
-/* ---- attaching vCPUs to their CPUs and parking them ---- */
+/* ---- vCPUs on and off their CPUs: run.c runs what cpu->vcpu names while the partition is RUNNING ---- */
 
-static void vcpu_attach(struct vcpu *vcpu) {
-    __atomic_store_n(&vcpu->cpu->vcpu, vcpu, __ATOMIC_SEQ_CST);
-    if (vcpu->cpu != this_cpu()) { smp_kick(vcpu->cpu); }
-}
-
-static bool wait_for(bool (*done)(const struct vcpu *), const struct vcpu *vcpu) {
-    for (uint64_t end = rdtsc() + tsc_from_us(PARK_LIMIT_US); !done(vcpu);) {
-        if (rdtsc() > end) { return false; }
-        cpu_pause();
-    }
-    return true;
-}
-
-static bool is_parked(const struct vcpu *vcpu) { return __atomic_load_n(&vcpu->parked, __ATOMIC_SEQ_CST); }
-
-static bool is_detached(const struct vcpu *vcpu) {
-    return __atomic_load_n(&vcpu->cpu->current, __ATOMIC_SEQ_CST) != vcpu;
-}
-
-static int park_all(struct partition *p) {
-    int error = 0;
-    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK); }
+static void kick_all(const struct partition *p) {
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        if (!wait_for(is_parked, p->vcpus[i])) {
-            log_line("partition %s: CPU %u did not park", p->name, p->vcpus[i]->cpu->index);
-            error = -MULLION_E_BUSY;
+        if (p->vcpus[i]->cpu != this_cpu()) { smp_kick(p->vcpus[i]->cpu); }
+    }
+}
+
+/** Waits until no CPU uses the partition's vCPUs any more; the state says already that none shall. */
+static int wait_until_left(struct partition *p) {
+    uint64_t end = rdtsc() + tsc_from_us(LEAVE_LIMIT_US);
+    kick_all(p);
+    for (uint32_t i = 0; i < p->vcpu_count; i++) {
+        const struct vcpu *vcpu = p->vcpus[i];
+        while (__atomic_load_n(&vcpu->cpu->current, __ATOMIC_SEQ_CST) == vcpu) {
+            if (rdtsc() > end) {
+                log_line("partition %s: CPU %u did not leave its guest", p->name, vcpu->cpu->index);
+                p->state = MULLION_STATE_STOPPED;
+                p->reason = MULLION_REASON_STUCK;
+                return -MULLION_E_BUSY;
+            }
+            cpu_pause();
         }
     }
-    return error;
+    return 0;
 }
 
-/** Parks all vCPUs and frees their CPUs for scrubbing. On error the partition is marked stuck and stays
- * attached. */
-static int detach_all(struct partition *p) {
-    int error = park_all(p);
-    for (uint32_t i = 0; i < p->vcpu_count && error == 0; i++) {
-        struct cpu *cpu = p->vcpus[i]->cpu;
-        __atomic_store_n(&cpu->vcpu, NULL, __ATOMIC_SEQ_CST);
-        smp_kick(cpu);
-        error = wait_for(is_detached, p->vcpus[i]) ? 0 : -MULLION_E_BUSY;
+/** What vCPUs are attached to their CPUs: all or none. */
+static void attach(struct partition *p, bool attached) {
+    for (uint32_t i = 0; i < p->vcpu_count; i++) {
+        struct vcpu *vcpu = p->vcpus[i];
+        __atomic_store_n(&vcpu->cpu->vcpu, attached ? vcpu : NULL, __ATOMIC_SEQ_CST);
     }
-    if (error != 0) {
-        p->state = MULLION_STATE_STOPPED;
-        p->reason = MULLION_REASON_STUCK;
-    }
-    return error;
+    kick_all(p);
 }
 
 /* ---- states ---- */
@@ -197,7 +182,7 @@ static int detach_all(struct partition *p) {
 static bool state_change(struct partition *p, enum mullion_partition_state from, enum mullion_partition_state to) {
     spin_lock(&p->state_lock);
     bool matched = p->state == from;
-    if (matched) { p->state = to; }
+    if (matched) { __atomic_store_n(&p->state, to, __ATOMIC_SEQ_CST); }
     spin_unlock(&p->state_lock);
     if (matched) { event_post_state(p->id); }
     return matched;
@@ -210,6 +195,7 @@ static void vcpu_prepare(struct vcpu *vcpu) {
     vcpu->requests = 0;
     vcpu->fresh = true;
     vcpu->nmi_blocked = false;
+    vcpu->nmi_iret_rip = 0;
     vcpu->event.kind = EVENT_NONE;
     vcpu->mtrr_def_type = 0;
     vcpu->clock_msr = 0;
@@ -217,7 +203,6 @@ static void vcpu_prepare(struct vcpu *vcpu) {
     vcpu->waiting = false;
     vcpu->last_exit_tsc = 0;
     x2apic_reset(&vcpu->apic, vcpu->index, vcpu->index == 0, (uint32_t)tsc_khz());
-    __atomic_store_n(&vcpu->parked, false, __ATOMIC_SEQ_CST);
 }
 
 static int check_entry(const struct mullion_partition_start *entry) {
@@ -248,7 +233,7 @@ int partition_start(struct partition *p, const struct mullion_partition_start *e
     p->start_count++;
     p->start_tsc = rdtsc();
     state_change(p, MULLION_STATE_DEFINED, MULLION_STATE_RUNNING);
-    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_attach(p->vcpus[i]); }
+    attach(p, true);
     return 0;
 }
 
@@ -258,20 +243,17 @@ int partition_stop(struct partition *p) {
     if (!was_active) { return -MULLION_E_STATE; }
     p->reason = MULLION_REASON_REQUESTED;
     p->reason_detail = 0;
-    return detach_all(p);
+    attach(p, false);
+    return wait_until_left(p);
 }
 
 int partition_pause(struct partition *p) {
-    return state_change(p, MULLION_STATE_RUNNING, MULLION_STATE_PAUSED) ? park_all(p) : -MULLION_E_STATE;
+    return state_change(p, MULLION_STATE_RUNNING, MULLION_STATE_PAUSED) ? wait_until_left(p) : -MULLION_E_STATE;
 }
 
 int partition_resume(struct partition *p) {
     if (!state_change(p, MULLION_STATE_PAUSED, MULLION_STATE_RUNNING)) { return -MULLION_E_STATE; }
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
-        __atomic_store_n(&p->vcpus[i]->parked, false, __ATOMIC_SEQ_CST);
-        __atomic_fetch_and(&p->vcpus[i]->requests, ~VCPU_REQUEST_PARK, __ATOMIC_SEQ_CST);
-        smp_kick(p->vcpus[i]->cpu);
-    }
+    kick_all(p);
     return 0;
 }
 
@@ -279,7 +261,11 @@ int partition_resume(struct partition *p) {
 static int quiesce(struct partition *p) {
     if (p->state == MULLION_STATE_DEFINED) { return 0; }
     int error = partition_stop(p);
-    return error == -MULLION_E_STATE ? detach_all(p) : error;
+    if (error == -MULLION_E_STATE) { /* it had ended by itself */
+        attach(p, false);
+        error = wait_until_left(p);
+    }
+    return error;
 }
 
 int partition_reset(struct partition *p) {
@@ -312,14 +298,14 @@ void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t 
     spin_lock(&p->state_lock);
     bool first = p->state == MULLION_STATE_RUNNING || p->state == MULLION_STATE_PAUSED;
     if (first) {
-        p->state = MULLION_STATE_STOPPED;
+        __atomic_store_n(&p->state, MULLION_STATE_STOPPED, __ATOMIC_SEQ_CST);
         p->reason = reason;
         p->reason_vcpu = vcpu->index;
         p->reason_detail = detail;
         p->reason_rip = hvm->read(vcpu, HVM_RIP);
     }
     spin_unlock(&p->state_lock);
-    for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_request(p->vcpus[i], VCPU_REQUEST_PARK); }
+    kick_all(p);
     if (first) { event_post_state(p->id); }
 }
 

@@ -28,7 +28,6 @@ enum vcpu_activity {
 };
 
 /* Bits of vcpu.requests, set by any CPU. */
-#define VCPU_REQUEST_PARK BIT(0)
 #define VCPU_REQUEST_INIT BIT(1)
 #define VCPU_REQUEST_SIPI BIT(2)
 #define VCPU_REQUEST_NMI  BIT(3)
@@ -47,7 +46,7 @@ struct vcpu_exit {
     uint64_t next_rip; /* 0: the hardware did not tell */
     uint64_t gpa;      /* MULLION_EXIT_MMIO */
     bool is_write;
-    bool is_fetch;
+    bool is_fetch; /* or no plain data access: a page-table walk, the delivery of an event */
     uint16_t port; /* MULLION_EXIT_PORT */
     uint8_t port_bytes;
     bool port_in;
@@ -65,9 +64,9 @@ struct vcpu {
     bool halted_for_good; /* halted with interrupts off */
     uint64_t requests;    /* VCPU_REQUEST_ bits, atomic */
     uint8_t sipi_page;
-    bool parked; /* set by its CPU, read by CPU 0 */
-    bool fresh;  /* registers outside the back end's care must be cleared at the next entry */
+    bool fresh; /* registers outside the back end's care must be cleared at the next entry */
     bool nmi_blocked;
+    uint64_t nmi_iret_rip; /* where the NMI handler's IRET stands, once it is about to run; 0 before */
     struct vcpu_event event;
     struct vcpu_exit exit;
     enum mullion_exit exit_reason;

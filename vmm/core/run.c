@@ -4,9 +4,11 @@
 #include "core/agent.h"
 #include "core/console.h"
 #include "core/event.h"
+#include "core/exits.h"
 #include "core/frames.h"
 #include "core/hypercall.h"
 #include "core/lib.h"
+#include "core/log.h"
 #include "x86/asm.h"
 #include "x86/hvm.h"
 #include "x86/tsc.h"
@@ -18,28 +20,44 @@ static uint64_t next_poll; /* CPU 0: when the host console is looked at again */
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
+/** An NMI that the VMM did not send is the hardware's way to report trouble (memory, PCI, a button). */
+static void report_nmis(void) {
+    static uint64_t reported;
+    uint64_t count = trap_nmi_count();
+    if (count != reported) {
+        log_line("%lu NMI received: the hardware reports an error, or somebody pressed NMI", count - reported);
+    }
+    reported = count;
+}
+
 /** CPU 0 looks after the host console, often while there is traffic. */
 static void poll_console(void) {
     uint64_t now = rdtsc();
     if (now < next_poll) { return; }
+    report_nmis();
     bool input = console_poll();
     if (input) { event_post(MULLION_EVENT_HOST_INPUT); }
     next_poll = now + tsc_from_us(input || console_busy() ? POLL_BUSY_US : POLL_IDLE_US);
 }
 
-/** Scrubs one frame if there is one to scrub, else sleeps until `deadline` or an interrupt. */
+/** Sleeps until `deadline` or an interrupt. */
 static void idle(uint64_t deadline) {
-    if (frames_scrub_step()) {
-        interrupts_take_pending();
-        return;
-    }
     tsc_arm_timer(this_cpu()->index == 0 ? earlier(deadline, next_poll) : deadline);
     interrupts_wait();
 }
 
+/** A CPU that no guest waits for: scrubs one frame if there is one to scrub, else sleeps. */
+static void idle_or_scrub(uint64_t deadline) {
+    if (frames_scrub_step()) {
+        interrupts_take_pending();
+    } else {
+        idle(deadline);
+    }
+}
+
 static void idle_vcpu(struct vcpu *vcpu, uint64_t deadline) {
     uint64_t start = rdtsc();
-    idle(deadline);
+    (vcpu->partition->id == MULLION_AGENT_ID ? idle_or_scrub : idle)(deadline);
     uint64_t ticks = rdtsc() - start;
     vcpu->counters.idle_ticks += ticks;
     vcpu->idle_since_exit += ticks;
@@ -63,6 +81,7 @@ static void service_requests(struct vcpu *vcpu) {
         vcpu->activity = VCPU_WAIT_SIPI;
         vcpu->event.kind = EVENT_NONE;
         vcpu->nmi_blocked = false;
+        exit_end_if_all_asleep(vcpu);
     }
     if ((requests & VCPU_REQUEST_SIPI) != 0 && vcpu->activity == VCPU_WAIT_SIPI) { restart_from_sipi(vcpu); }
 }
@@ -85,14 +104,14 @@ static void choose_event(struct vcpu *vcpu) {
         vcpu->counters.interrupts++;
         vector = x2apic_pending(&vcpu->apic);
     }
-    hvm->want_window(vcpu, vector >= 0);
+    hvm->want_window(vcpu, vector >= 0 || (nmi_wanted(vcpu) && (!vcpu->nmi_blocked || vcpu->nmi_iret_rip != 0)));
     if (vcpu->event.kind != EVENT_NONE) { hvm->inject(vcpu); }
 }
 
 /** A halted vCPU wakes for an NMI, or for an interrupt if it halted with interrupts on. */
 static bool still_halted(struct vcpu *vcpu) {
     bool interrupt = x2apic_pending(&vcpu->apic) >= 0 && !vcpu->halted_for_good;
-    if (vcpu->activity == VCPU_HALTED && (interrupt || nmi_wanted(vcpu))) {
+    if (vcpu->activity == VCPU_HALTED && (interrupt || nmi_wanted(vcpu) || vcpu->event.kind != EVENT_NONE)) {
         __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
         vcpu->activity = VCPU_ACTIVE;
     }
@@ -137,8 +156,8 @@ static void run_vcpu(struct vcpu *vcpu) {
     enter(vcpu);
 }
 
-static bool must_park(struct vcpu *vcpu) {
-    return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_PARK) != 0;
+static bool is_running(struct vcpu *vcpu) {
+    return __atomic_load_n(&vcpu->partition->state, __ATOMIC_SEQ_CST) == MULLION_STATE_RUNNING;
 }
 
 /** The vCPU to run, announced in cpu->current before it is used, so that CPU 0 knows when it no longer is. */
@@ -159,13 +178,14 @@ void run_cpu(void) {
             poll_console();
             agent_look_after();
         }
-        if (vcpu == NULL) {
-            idle(TSC_NEVER);
-        } else if (must_park(vcpu)) {
-            __atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
-            idle(TSC_NEVER);
-        } else {
+        if (vcpu != NULL && is_running(vcpu)) {
             run_vcpu(vcpu);
+            continue;
         }
+        if (vcpu != NULL) {
+            vcpu->last_exit_tsc = 0; /* a pause is no stay in the VMM */
+            __atomic_store_n(&cpu->current, NULL, __ATOMIC_SEQ_CST);
+        }
+        idle_or_scrub(agent_restart_tsc());
     }
 }

@@ -3,6 +3,7 @@
 
 #include "core/lib.h"
 #include "core/log.h"
+#include "x86/asm.h"
 #include "x86/cpu.h"
 
 #define BOOT_MAP_END       0x100000000ull
@@ -14,6 +15,7 @@
 #define MADT_ENABLED       1u
 #define GAS_IO             1
 #define FADT_RESET_SUPPORT BIT(10)
+#define CPUID_1_ECX_X2APIC BIT(21)
 #define APIC_ID_NONE       0xffu
 
 /** Common table header, ACPI 6.5 section 5.2.6. */
@@ -76,7 +78,11 @@ static bool sum_is_zero(const void *start, uint32_t bytes) {
 
 /** The table at `address` if it is sound and in reach, else NULL with a line in the log. */
 static const struct acpi_header *table_at(uint64_t address) {
-    if (address == 0 || address + sizeof(struct acpi_header) > BOOT_MAP_END) { return NULL; }
+    if (address == 0) { return NULL; }
+    if (address > BOOT_MAP_END - sizeof(struct acpi_header)) {
+        log_line("ACPI table at 0x%lx is left out: the VMM reads tables below 4 GiB only", address);
+        return NULL;
+    }
     const struct acpi_header *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
     if (table->length < sizeof *table || table->length > TABLE_LIMIT_BYTES || address + table->length > BOOT_MAP_END ||
         !sum_is_zero(table, table->length)) {
@@ -89,7 +95,9 @@ static const struct acpi_header *table_at(uint64_t address) {
 static void add_cpu(uint32_t apic_id, uint32_t flags) {
     bool enabled = (flags & MADT_ENABLED) != 0;
     if (!enabled && apic_id >= APIC_ID_NONE) { return; /* a placeholder, not a CPU */ }
-    if (!cpu_add(apic_id, enabled)) {
+    if (apic_id >= APIC_ID_NONE && (cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) == 0) {
+        log_line("CPU with APIC %u is not used: without x2APIC the VMM cannot address it", apic_id);
+    } else if (!cpu_add(apic_id, enabled)) {
         log_line("CPU with APIC %u is not used: the VMM supports %u CPUs", apic_id, CPU_MAX);
     }
 }

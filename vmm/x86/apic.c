@@ -125,15 +125,17 @@ void apic_send_init(uint32_t apic_id) { send(apic_id, ICR_INIT); }
 
 void apic_send_sipi(uint32_t apic_id, uint8_t page) { send(apic_id, ICR_SIPI | page); }
 
-void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds) {
+void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds, uint64_t tsc_khz) {
     apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
+    uint64_t start = rdtsc();
     uint32_t before = apic_read(APIC_TIMER_CURRENT);
     delay(microseconds);
+    uint64_t ticks = rdtsc() - start;
     uint32_t after = apic_read(APIC_TIMER_CURRENT);
     apic_write(APIC_TIMER_INITIAL, 0);
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
-    timer_khz = (uint64_t)(before - after) * 1000 / microseconds;
+    timer_khz = (uint64_t)(before - after) * tsc_khz / ticks;
 }
 
 uint64_t apic_timer_khz(void) { return timer_khz; }

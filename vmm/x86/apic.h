@@ -24,8 +24,8 @@ void apic_send_nmi(uint32_t apic_id);
 void apic_send_init(uint32_t apic_id);
 void apic_send_sipi(uint32_t apic_id, uint8_t page);
 
-/** Measures the timer's rate: calls `delay` between two readings that `delay` spans in `microseconds`. */
-void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds);
+/** Measures the timer's rate against the TSC (`tsc_khz`) over one `delay` of some `microseconds`. */
+void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds, uint64_t tsc_khz);
 uint64_t apic_timer_khz(void);
 
 /** One VECTOR_TIMER interrupt after `ticks` timer ticks (saturates at 32 bits); 0 stops the timer. */

@@ -86,7 +86,6 @@ static inline uint64_t read_cr4(void) {
     return value;
 }
 
-static inline void write_cr2(uint64_t value) { __asm__ volatile("mov %0, %%cr2" : : "r"(value)); }
 
 static inline void write_cr3(uint64_t value) { __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
 

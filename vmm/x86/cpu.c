@@ -10,12 +10,15 @@
 #include "x86/paging.h"
 #include "x86/smp.h"
 
-#define SELECTOR_CODE   8u
-#define SELECTOR_TSS    40u
-#define IST_NMI         1u
-#define GATE_INTERRUPT  0x8e00u
-#define EXCEPTION_COUNT 32u
-#define VECTOR_NMI      2u
+#define SELECTOR_CODE        8u
+#define SELECTOR_TSS         40u
+#define IST_NMI              1u
+#define IST_FAULT            2u
+#define GATE_INTERRUPT       0x8e00u
+#define EXCEPTION_COUNT      32u
+#define VECTOR_NMI           2u
+#define VECTOR_DOUBLE_FAULT  8u
+#define VECTOR_MACHINE_CHECK 18u
 
 /** Interrupt gate, AMD64 APM volume 2, section 4.8.4. */
 struct gate {
@@ -59,6 +62,9 @@ static struct cpu boot_cpu_before_madt;
 static struct cpu cpus[CPU_MAX];
 static uint32_t count;
 static struct gate idt[256];
+static uint64_t nmi_count;
+
+uint64_t trap_nmi_count(void) { return __atomic_load_n(&nmi_count, __ATOMIC_RELAXED); }
 
 struct cpu *cpu_at(uint32_t index) {
     ASSERT(index < count);
@@ -68,6 +74,9 @@ struct cpu *cpu_at(uint32_t index) {
 uint32_t cpu_count(void) { return count; }
 
 bool cpu_add(uint32_t apic_id, bool present) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (cpus[i].apic_id == apic_id) { return true; } /* firmware may list a CPU as APIC and as x2APIC */
+    }
     if (count == CPU_MAX) { return false; }
     cpus[count].self = &cpus[count];
     cpus[count].index = count;
@@ -81,7 +90,9 @@ void cpu_set_boot(uint32_t apic_id) {
     for (uint32_t i = 0; i < count; i++) {
         if (cpus[i].apic_id == apic_id) {
             cpus[i].apic_id = cpus[0].apic_id;
+            cpus[i].present = cpus[0].present;
             cpus[0].apic_id = apic_id;
+            cpus[0].present = true;
             return;
         }
     }
@@ -100,7 +111,9 @@ static uint8_t *stack_alloc(void) {
 void cpu_alloc_stacks(struct cpu *cpu) {
     cpu->stack = stack_alloc();
     cpu->nmi_stack = stack_alloc();
+    cpu->fault_stack = stack_alloc();
     cpu->tss.ist[IST_NMI - 1] = (uint64_t)(uintptr_t)cpu->nmi_stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
+    cpu->tss.ist[IST_FAULT - 1] = (uint64_t)(uintptr_t)cpu->fault_stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
 }
 
 static void gate_set(unsigned vector, unsigned ist) {
@@ -130,6 +143,8 @@ void cpu_early_init(void) {
 void cpu_load(struct cpu *cpu) {
     load_tables(cpu);
     gate_set(VECTOR_NMI, IST_NMI);
+    gate_set(VECTOR_DOUBLE_FAULT, IST_FAULT);
+    gate_set(VECTOR_MACHINE_CHECK, IST_FAULT);
     struct cpuid_regs features = cpuid(7, 0);
     uint64_t cr4 = read_cr4() | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 |= (features.ebx >> 7 & 1) != 0 ? CR4_SMEP : 0;
@@ -147,8 +162,8 @@ static void report_exception(const struct trap_frame *frame) {
 
 void trap_handle(const struct trap_frame *frame) {
     if (frame->vector == VECTOR_NMI) {
-        this_cpu()->nmi_count++;
         smp_halt_if_told();
+        __atomic_fetch_add(&nmi_count, 1, __ATOMIC_RELAXED);
     } else if (frame->vector < EXCEPTION_COUNT) {
         report_exception(frame);
     } else if (frame->vector != VECTOR_SPURIOUS) {

@@ -43,9 +43,9 @@ struct cpu {
     struct vcpu *current; /* what run.c is using now; written by this CPU (a hazard pointer) */
     uint8_t *stack;       /* lowest page is the guard */
     uint8_t *nmi_stack;
+    uint8_t *fault_stack; /* double fault and machine check: a stack that is sound whatever happened */
     uint64_t gdt[8];
     struct tss tss;
-    uint64_t nmi_count;
     uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */
     void *vendor;            /* pages of the back end: host save area */
 };
@@ -61,7 +61,7 @@ static inline struct cpu *this_cpu(void) {
 struct cpu *cpu_at(uint32_t index);
 uint32_t cpu_count(void);
 
-/** Adds a CPU found in the MADT (boot CPU included); false if CPU_MAX are known. */
+/** Adds a CPU found in the MADT (boot CPU included; once is enough); false if CPU_MAX are known. */
 bool cpu_add(uint32_t apic_id, bool present);
 
 /** Makes the CPU with this APIC identifier number 0. */
@@ -72,6 +72,9 @@ void cpu_alloc_stacks(struct cpu *cpu);
 
 /** Descriptor tables, GS, control registers on the executing CPU. */
 void cpu_load(struct cpu *cpu);
+
+/** NMIs that reached the VMM on any CPU. */
+uint64_t trap_nmi_count(void);
 
 /** The boot CPU before its identity is known: exceptions are reported from here on. */
 void cpu_early_init(void);

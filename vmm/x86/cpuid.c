@@ -2,6 +2,7 @@
 #include "x86/cpuid.h"
 
 #include "core/lib.h"
+#include "core/platform.h"
 #include "mullion/machine.h"
 #include "x86/hvm.h"
 #include "x86/tsc.h"
@@ -167,7 +168,10 @@ struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t s
     case 0xd: r.ecx = subleaf == 0 ? r.ecx : 0; break;
     case 0x80000000: r.eax = LEAF_EXT_MAX; break;
     case 0x80000007: r.edx = tsc_reliable() ? BIT(8) : 0; break;
-    case 0x80000008: r.ecx = vcpu->partition->vcpu_count - 1; break;
+    case 0x80000008:
+        r.eax = (r.eax & 0xff00) | platform.phys_bits;
+        r.ecx = vcpu->partition->vcpu_count - 1;
+        break;
     default: break; /* the table's mask is the whole answer */
     }
     return r;

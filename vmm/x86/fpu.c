@@ -16,6 +16,7 @@ static const uint32_t initial_state[XSAVE_AREA_BYTES / 4]
     __attribute__((aligned(64))) = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET};
 
 void fpu_reset(void) {
+    __asm__ volatile("fninit"); /* older CPUs do not restore the last x87 addresses */
     if ((read_cr4() & CR4_OSXSAVE) != 0) {
         struct cpuid_regs all = cpuid(0xd, 0);
         xsetbv((uint64_t)all.edx << 32 | all.eax);

@@ -8,7 +8,7 @@
 /** RDMSR. False: the register is not on the list, or its read is refused. */
 bool msr_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 
-/** WRMSR. False: not on the list, read-only with another value, or a value that is refused. */
+/** WRMSR. False: not on the list, or a value that is refused. */
 bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /** Calls `each` for every register that guests use directly, without an exit. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/npt.h"
 
+#include "core/log.h"
 #include "core/pool.h"
 #include "mullion/abi.h"
 
@@ -67,12 +68,14 @@ static uint64_t *entry_for(struct npt *npt, uint64_t at, unsigned level) {
             if (below == NULL) { return NULL; }
             *entry = (uint64_t)(uintptr_t)below | NPT_PRESENT | NPT_WRITE | NPT_USER;
         }
+        ASSERT(is_table(*entry, l));
         table = table_of(*entry);
     }
     return &table[at / level_bytes(level) % ENTRIES];
 }
 
 int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable) {
+    ASSERT(at.v + bytes <= BIT(NPT_ADDRESS_BITS) && at.v + bytes > at.v);
     for (uint64_t done = 0; done < bytes;) {
         unsigned level = page_level(npt, at.v + done, to.v + done, bytes - done);
         uint64_t *entry = entry_for(npt, at.v + done, level);

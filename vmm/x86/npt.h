@@ -11,6 +11,8 @@
 
 #include "core/types.h"
 
+#define NPT_ADDRESS_BITS 48u /* what four levels reach */
+
 struct npt {
     uint64_t *root;
     uint32_t pages; /* tables in use */

@@ -44,6 +44,7 @@ static uint64_t *table_alloc(void) {
 /** The table below `*entry`, made if absent. `user` opens the upper levels for a window. */
 static uint64_t *table_below(uint64_t *entry, uint64_t user) {
     if ((*entry & PTE_PRESENT) == 0) { *entry = (uint64_t)(uintptr_t)table_alloc() | TABLE_RIGHTS | user; }
+    ASSERT((*entry & PTE_LARGE) == 0);
     return (uint64_t *)(uintptr_t)(*entry & PTE_ADDRESS); // NOLINT(performance-no-int-to-ptr)
 }
 

@@ -3,7 +3,6 @@
 
 #include "core/log.h"
 #include "x86/asm.h"
-#include "x86/paging.h"
 
 #define CONFIG_ADDRESS    0xcf8
 #define CONFIG_DATA       0xcfc
@@ -17,6 +16,7 @@
 #define HEADER_MULTI      0x80u
 #define FUNCTIONS_PER_BUS 256u
 #define ECAM_BUS_BYTES    0x100000ull
+#define BOOT_MAP_END      0x100000000ull
 
 static struct mullion_pci_info functions[PCI_HOST_MAX];
 static uint32_t count, dropped;
@@ -28,9 +28,12 @@ struct bus {
     uint8_t number;
 };
 
+/* AMD family 10h reaches ECAM through EAX only (BKDG, section 2.11). */
 static uint32_t config_read(const struct bus *bus, uint32_t function, uint32_t reg) {
     if (bus->ecam != 0) {
-        return *(volatile uint32_t *)(uintptr_t)(bus->ecam + function * 4096 + reg); // NOLINT
+        uint32_t value;
+        __asm__ volatile("movl (%1), %0" : "=a"(value) : "r"(bus->ecam + function * 4096 + reg) : "memory");
+        return value;
     }
     outl(CONFIG_ADDRESS, (uint32_t)CONFIG_ENABLE | (uint32_t)bus->number << 16 | function << 8 | reg);
     return inl(CONFIG_DATA);
@@ -38,7 +41,7 @@ static uint32_t config_read(const struct bus *bus, uint32_t function, uint32_t r
 
 static void config_write(const struct bus *bus, uint32_t function, uint32_t reg, uint32_t value) {
     if (bus->ecam != 0) {
-        *(volatile uint32_t *)(uintptr_t)(bus->ecam + function * 4096 + reg) = value; // NOLINT
+        __asm__ volatile("movl %0, (%1)" : : "a"(value), "r"(bus->ecam + function * 4096 + reg) : "memory");
         return;
     }
     outl(CONFIG_ADDRESS, (uint32_t)CONFIG_ENABLE | (uint32_t)bus->number << 16 | function << 8 | reg);
@@ -82,19 +85,22 @@ static void scan_bus(const struct bus *bus) {
     }
 }
 
+/** Can the boot map reach all of this ECAM range? */
+static bool in_reach(const struct acpi_ecam *ecam) {
+    return ecam->base != 0 && ecam->first_bus <= ecam->last_bus &&
+           ecam->base + (ecam->last_bus + 1ull) * ECAM_BUS_BYTES <= BOOT_MAP_END;
+}
+
 void pci_host_scan(const struct acpi_info *acpi) {
+    bool ecam_used = false;
     for (uint32_t i = 0; i < acpi->ecam_count; i++) {
         const struct acpi_ecam *ecam = &acpi->ecam[i];
-        uint64_t buses = (uint64_t)ecam->last_bus - ecam->first_bus + 1;
-        paging_map(ecam->base + ecam->first_bus * ECAM_BUS_BYTES, buses * ECAM_BUS_BYTES, PAGING_DEVICE);
-        for (uint32_t number = ecam->first_bus; number <= ecam->last_bus; number++) {
-            uint64_t base = ecam->base + number * ECAM_BUS_BYTES;
-            scan_bus(&(struct bus){base, ecam->segment, (uint8_t)number});
+        for (uint32_t number = ecam->first_bus; in_reach(ecam) && number <= ecam->last_bus; number++) {
+            scan_bus(&(struct bus){ecam->base + number * ECAM_BUS_BYTES, ecam->segment, (uint8_t)number});
+            ecam_used |= ecam->segment == 0;
         }
     }
-    for (uint32_t number = 0; acpi->ecam_count == 0 && number < 256; number++) {
-        scan_bus(&(struct bus){0, 0, (uint8_t)number});
-    }
+    for (uint32_t number = 0; !ecam_used && number < 256; number++) { scan_bus(&(struct bus){0, 0, (uint8_t)number}); }
     if (dropped > 0) {
         log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all", dropped,
                  PCI_HOST_MAX);

@@ -8,8 +8,8 @@
 
 #define PCI_HOST_MAX 512u
 
-/** Finds all functions, by ECAM where MCFG has it, else by mechanism 1, and turns bus mastering off on
- * endpoints. */
+/** First act on devices, on the boot map: finds all functions, by ECAM where MCFG has it below 4 GiB, else by mechanism
+ * 1, and turns bus mastering off on endpoints. */
 void pci_host_scan(const struct acpi_info *acpi);
 
 uint32_t pci_host_count(void);

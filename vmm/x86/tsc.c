@@ -13,6 +13,7 @@
 #define PIT_HZ             1193182ull
 #define CALIBRATION_US     20000u
 #define CALIBRATION_ROUNDS 3
+#define CLOCK_LIMIT_TICKS  10000000000ull /* two seconds and more on any CPU */
 #define SYNC_ROUNDS        200
 #define SYNC_DEADLINE_MS   2000u
 
@@ -29,6 +30,15 @@ uint64_t tsc_khz(void) { return khz; }
 
 uint64_t tsc_from_us(uint64_t microseconds) { return mul_div(microseconds, khz, 1000); }
 
+/** Does the ACPI PM timer count? Some firmware leaves it off. */
+static bool pm_timer_runs(void) {
+    uint32_t first = inl(pm_port);
+    for (uint64_t start = rdtsc(); rdtsc() - start < CLOCK_LIMIT_TICKS / 100;) {
+        if (inl(pm_port) != first) { return true; }
+    }
+    return false;
+}
+
 static void delay_pm(uint32_t microseconds) {
     uint32_t wanted = (uint32_t)(microseconds * PM_TIMER_HZ / 1000000);
     uint32_t start = inl(pm_port);
@@ -43,7 +53,7 @@ static void delay_pit(uint32_t microseconds) {
     outb(0x42, (uint8_t)ticks);
     outb(0x42, (uint8_t)(ticks >> 8));
     for (uint64_t start = rdtsc(); (inb(0x61) & 0x20) == 0;) {
-        if (rdtsc() - start > 20000000000ull) {
+        if (rdtsc() - start > CLOCK_LIMIT_TICKS) {
             log_fatal("no working clock: neither ACPI PM timer nor PIT; the VMM cannot measure the TSC; enable the "
                       "8254 (legacy timer) in the firmware set-up");
         }
@@ -102,15 +112,16 @@ static void read_rtc(void) {
 
 void tsc_init(uint16_t pm_timer_port) {
     pm_port = pm_timer_port;
-    void (*delay)(uint32_t) = pm_port != 0 ? delay_pm : delay_pit;
+    bool use_pm = pm_port != 0 && pm_timer_runs();
+    void (*delay)(uint32_t) = use_pm ? delay_pm : delay_pit;
     khz = measure(delay);
-    apic_timer_calibrate(delay, CALIBRATION_US);
-    read_rtc();
+    apic_timer_calibrate(delay, CALIBRATION_US, khz);
     log_line("TSC %lu kHz, APIC timer %lu kHz, measured against the %s", khz, apic_timer_khz(),
-             pm_port != 0 ? "ACPI PM timer" : "PIT");
+             use_pm ? "ACPI PM timer" : "PIT");
     if (khz == 0 || apic_timer_khz() == 0) {
         log_fatal("the TSC or the APIC timer stands still; the VMM needs both; report the CPU model");
     }
+    read_rtc();
 }
 
 void tsc_arm_timer(uint64_t deadline) {

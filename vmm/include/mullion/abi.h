@@ -51,7 +51,7 @@ enum mullion_error {
     MULLION_E_POOL = 20,            /* the VMM's page pool cannot serve this partition */
     MULLION_E_CALLER_MODE = 21,     /* the caller was not in 64-bit mode */
     MULLION_E_HARDWARE = 22,        /* the machine has no means for this (for example no power-off register) */
-    MULLION_E_BUSY = 23,            /* a CPU did not park in time; the partition is marked crashed */
+    MULLION_E_BUSY = 23,            /* a CPU did not leave its guest in time; the partition is STOPPED, reason STUCK */
     MULLION_E_ENTRY = 24,           /* the entry state is not one that the VMM starts */
     MULLION_E_COUNT = 25,
 };

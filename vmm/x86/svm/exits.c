@@ -130,7 +130,7 @@ static void handle_npf(struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);
     vcpu->exit.gpa = vmcb->exit_info_2;
     vcpu->exit.is_write = (vmcb->exit_info_1 & NPF_WRITE) != 0;
-    vcpu->exit.is_fetch = (vmcb->exit_info_1 & NPF_FETCH) != 0;
+    vcpu->exit.is_fetch = (vmcb->exit_info_1 & (NPF_FETCH | NPF_TABLE_WALK)) != 0 || vcpu->event.kind != EVENT_NONE;
     exit_mmio(vcpu);
 }
 
@@ -144,13 +144,14 @@ static void handle_exception(struct vcpu *vcpu) {
     exit_exception(vcpu);
 }
 
-static void handle_iret(struct vcpu *vcpu) { svm_nmi_unblock(vcpu); }
+static void handle_iret(struct vcpu *vcpu) { svm_nmi_handler_ends(vcpu); }
 
 /** An event whose delivery the exit cut short is delivered again; a software interrupt is executed again. */
 static void requeue_event(struct vcpu *vcpu) {
     uint64_t info = vmcb_of(vcpu)->exit_int_info;
     unsigned type = (unsigned)(info >> EVENT_TYPE_SHIFT & 7);
-    if ((info & EVENT_VALID) == 0 || type == EVENT_TYPE_SOFTWARE) { return; }
+    bool breakpoint = type == EVENT_TYPE_EXCEPTION && ((uint8_t)info == 3 || (uint8_t)info == 4); /* INT3, INTO */
+    if ((info & EVENT_VALID) == 0 || type == EVENT_TYPE_SOFTWARE || breakpoint) { return; }
     vcpu->event.kind = type == EVENT_TYPE_NMI         ? EVENT_NMI
                        : type == EVENT_TYPE_EXCEPTION ? EVENT_EXCEPTION
                                                       : EVENT_INTERRUPT;

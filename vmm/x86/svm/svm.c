@@ -11,18 +11,24 @@
 #include "x86/insn.h"
 #include "x86/msr.h"
 
-#define MSR_VM_CR       0xc0010114u
-#define MSR_VM_HSAVE_PA 0xc0010117u
-#define VM_CR_SVMDIS    BIT(4)
-#define SVM_LEAF        0x8000000au
-#define SVM_EDX_NPT     BIT(0)
-#define SVM_EDX_NRIPS   BIT(3)
-#define IOPM_PAGES      3u
-#define MSRPM_PAGES     2u
-#define GUEST_ASID      1u /* one vCPU per CPU: the tag changes hands only with a flush */
-#define PAT_RESET       0x0007040600070406ull
-#define DR6_RESET       0xffff0ff0u
-#define DR7_RESET       0x400u
+#define MSR_VM_CR                0xc0010114u
+#define MSR_DE_CFG               0xc0011029u
+#define DE_CFG_LFENCE_SERIALIZE  BIT(1)
+#define AUTOMATIC_IBRS           BIT(8)
+#define LFENCE_ALWAYS_SERIALIZES BIT(2)
+#define EFER_AUTOMATIC_IBRS      BIT(21)
+#define MSR_VM_HSAVE_PA          0xc0010117u
+#define VM_CR_SVMDIS             BIT(4)
+#define SVM_LEAF                 0x8000000au
+#define SVM_EDX_NPT              BIT(0)
+#define SVM_EDX_NRIPS            BIT(3)
+#define IOPM_PAGES               3u
+#define MSRPM_PAGES              2u
+#define GUEST_ASID               1u /* one vCPU per CPU: the tag changes hands only with a flush */
+#define PAT_RESET                0x0007040600070406ull
+#define DR6_RESET                0xffff0ff0u
+#define DR6_SINGLE_STEP          BIT(14)
+#define DR7_RESET                0x400u
 
 #define ATTR_CODE64 0xa9bu
 #define ATTR_CODE32 0xc9bu
@@ -77,12 +83,28 @@ static void svm_init(void) {
     has_next_rip = (cpuid(SVM_LEAF, 0).edx & SVM_EDX_NRIPS) != 0;
 }
 
+/** CPUID 80000021 EAX, 0 on CPUs without that leaf. */
+static uint32_t features_80000021(void) {
+    return cpuid(0x80000000, 0).eax >= 0x80000021 ? cpuid(0x80000021, 0).eax : 0;
+}
+
+/** Guests are told in DE_CFG that LFENCE serialises: make it so where it is a choice (family 10h and later). */
+static void serialize_lfence(void) {
+    uint32_t eax = cpuid(1, 0).eax;
+    uint32_t family = (eax >> 8 & 15) + (eax >> 20 & 255);
+    if (family >= 0x10 && family != 0x11 && (features_80000021() & LFENCE_ALWAYS_SERIALIZES) == 0) {
+        wrmsr(MSR_DE_CFG, rdmsr(MSR_DE_CFG) | DE_CFG_LFENCE_SERIALIZE);
+    }
+}
+
 /** The CPU's two pages: where VMRUN keeps the host, and a VMCB for VMSAVE of the rest. */
 static void svm_cpu_enable(struct cpu *cpu) {
     uint8_t *pages = pool_alloc(2);
     ASSERT(pages != NULL);
     cpu->vendor = pages + PAGE_BYTES;
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    uint64_t barriers = (features_80000021() & AUTOMATIC_IBRS) != 0 ? EFER_AUTOMATIC_IBRS : 0;
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | barriers);
+    serialize_lfence();
     wrmsr(MSR_VM_HSAVE_PA, physical(pages));
     __asm__ volatile("vmsave %0" : : "a"(cpu->vendor) : "memory");
 }
@@ -132,6 +154,7 @@ static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry) {
     set_controls(vmcb, vcpu);
     vmcb->efer = EFER_SVME;
     vmcb->cr0 = CR0_ET;
+    vmcb->cr4 = CR4_MCE;
     vmcb->rflags = RFLAGS_RESERVED;
     vmcb->dr6 = DR6_RESET;
     vmcb->dr7 = DR7_RESET;
@@ -149,7 +172,7 @@ static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry) {
     case HVM_ENTRY_LONG64: /* selectors as the Linux 64-bit boot protocol wants them */
         set_segments(vmcb, 0x10, ATTR_CODE64, 0x18, ATTR_DATA32, UINT32_MAX);
         vmcb->cr0 |= CR0_PE | CR0_PG;
-        vmcb->cr4 = CR4_PAE;
+        vmcb->cr4 |= CR4_PAE;
         vmcb->cr3 = entry->cr3;
         vmcb->efer |= EFER_LME | EFER_LMA;
         break;
@@ -208,10 +231,16 @@ static void svm_skip(struct vcpu *vcpu, unsigned length) {
     vmcb->rip = code.long_mode ? next : code.big ? (uint32_t)next : (uint16_t)next;
     vmcb->interrupt_shadow &= ~SHADOW_INTERRUPT;
     vmcb->rflags &= ~RFLAGS_RF;
+    if ((vmcb->rflags & RFLAGS_TF) != 0) { /* the guest single-steps: the skipped instruction counts as one */
+        vmcb->dr6 |= DR6_SINGLE_STEP;
+        vcpu_fault(vcpu, VECTOR_DB, false, 0);
+    }
 }
 
 static bool svm_nmi_possible(const struct vcpu *vcpu) {
-    return !vcpu->nmi_blocked && (vmcb_of(vcpu)->interrupt_shadow & SHADOW_INTERRUPT) == 0;
+    const struct vmcb *vmcb = vmcb_of(vcpu);
+    bool handler_left = vcpu->nmi_iret_rip != 0 && vcpu->nmi_iret_rip != vmcb->rip;
+    return (!vcpu->nmi_blocked || handler_left) && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
 }
 
 static bool svm_interruptible(const struct vcpu *vcpu) {
@@ -242,12 +271,13 @@ static void svm_inject(struct vcpu *vcpu) {
                             (event->has_error ? EVENT_ERROR_VALID : 0) | (uint64_t)event->error << 32;
     if (event->kind == EVENT_NMI) {
         vcpu->nmi_blocked = true;
+        vcpu->nmi_iret_rip = 0;
         vmcb->intercept_1 |= (uint32_t)INTERCEPT_IRET;
     }
 }
 
-void svm_nmi_unblock(struct vcpu *vcpu) {
-    vcpu->nmi_blocked = false;
+void svm_nmi_handler_ends(struct vcpu *vcpu) {
+    vcpu->nmi_iret_rip = vmcb_of(vcpu)->rip;
     vmcb_of(vcpu)->intercept_1 &= ~(uint32_t)INTERCEPT_IRET;
 }
 

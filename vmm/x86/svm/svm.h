@@ -14,7 +14,7 @@ void svm_handle_exit(struct vcpu *vcpu);
 /** The manual's name of an exit code; NULL if the manual does not define it. */
 const char *svm_exit_name(uint64_t code);
 
-/** Stops intercepting IRET: the guest's NMI handler is about to end. */
-void svm_nmi_unblock(struct vcpu *vcpu);
+/** Notes where the guest's NMI handler executes IRET, and stops intercepting it. */
+void svm_nmi_handler_ends(struct vcpu *vcpu);
 
 #endif

@@ -107,7 +107,8 @@ struct vmcb {
 #define IOIO_PORT_SHIFT 16
 
 /* exit_info_1 of a nested page fault */
-#define NPF_WRITE BIT(1)
-#define NPF_FETCH BIT(4)
+#define NPF_WRITE      BIT(1)
+#define NPF_FETCH      BIT(4)
+#define NPF_TABLE_WALK BIT(33) /* the guest's own tables lie there */
 
 #endif
