@@ -96,8 +96,8 @@ static void outside_long_mode_addresses_wrap_at_4_gib(void **state)
 static void the_code_segment_decides_the_mode(void **state)
 {
     (void)state;
-    PUT(0, "\x66\xe7\x80"); /* 66 makes no difference to the length here */
-    expect(INSN_IO);
+    PUT(0, "\x66\x0f\xa2"); /* 66 makes no difference to the length here */
+    expect(INSN_CPUID);
     PUT(0, "\xc7\x06\x00\x00\x34\x12\x90\x90"); /* 16 bits: mov $imm16, disp16 */
     struct insn insn;
     uint64_t linear;

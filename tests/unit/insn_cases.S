@@ -35,65 +35,65 @@ insn_cases:
     CASE HLT, .byte 0x66, 0xf4
     CASE RDMSR, rdmsr
     CASE WRMSR, wrmsr
-    CASE RDTSC, rdtsc
-    CASE RDTSCP, rdtscp
-    CASE RDPMC, rdpmc
-    CASE CLTS, clts
+    CASE UNKNOWN, rdtsc
+    CASE UNKNOWN, rdtscp
+    CASE UNKNOWN, rdpmc
+    CASE UNKNOWN, clts
     CASE INVD, invd
     CASE WBINVD, wbinvd
     CASE WBINVD, wbnoinvd
     CASE VMMCALL, vmmcall
     CASE VMCALL, vmcall
-    CASE MONITOR, monitor
-    CASE MONITOR, monitorx
-    CASE MWAIT, mwait
-    CASE MWAIT, mwaitx
-    CASE PAUSE, pause
+    CASE UNKNOWN, monitor
+    CASE UNKNOWN, monitorx
+    CASE UNKNOWN, mwait
+    CASE UNKNOWN, mwaitx
+    CASE UNKNOWN, pause
     CASE XSETBV, xsetbv
     CASE UNKNOWN, xgetbv
     CASE UNKNOWN, mcommit
     CASE UNKNOWN, nop
     CASE UNKNOWN, ud2
     CASE UNKNOWN, swapgs_bytes
-    CASE VIRT, vmrun
-    CASE VIRT, vmload
-    CASE VIRT, vmsave
-    CASE VIRT, stgi
-    CASE VIRT, clgi
-    CASE VIRT, skinit
-    CASE VIRT, invlpga
-    CASE VIRT, vmlaunch
-    CASE VIRT, vmresume
-    CASE VIRT, vmxoff
-    CASE VIRT, vmfunc
-    CASE IO, in $0x60, %al
-    CASE IO, in $0x60, %ax
-    CASE IO, in $0x60, %eax
-    CASE IO, out %al, $0x60
-    CASE IO, out %ax, $0x60
-    CASE IO, out %eax, $0x60
-    CASE IO, in %dx, %al
-    CASE IO, in %dx, %ax
-    CASE IO, in %dx, %eax
-    CASE IO, out %al, %dx
-    CASE IO, out %ax, %dx
-    CASE IO, out %eax, %dx
-    CASE IO, insb
-    CASE IO, insw
-    CASE IO, insl
-    CASE IO, outsb
-    CASE IO, outsw
-    CASE IO, outsl
-    CASE IO, rep insb
-    CASE IO, rep insw
-    CASE IO, rep insl
-    CASE IO, rep outsb
-    CASE IO, rep outsw
-    CASE IO, rep outsl
-    CASE IO, rep outsb %fs:(%esi), %dx
-    CASE IO, rep insb %dx, %es:(%edi)
-    CASE LMSW, lmsw %ax
-    CASE LMSW, lmsw %si
+    CASE UNKNOWN, vmrun
+    CASE UNKNOWN, vmload
+    CASE UNKNOWN, vmsave
+    CASE UNKNOWN, stgi
+    CASE UNKNOWN, clgi
+    CASE UNKNOWN, skinit
+    CASE UNKNOWN, invlpga
+    CASE UNKNOWN, vmlaunch
+    CASE UNKNOWN, vmresume
+    CASE UNKNOWN, vmxoff
+    CASE UNKNOWN, vmfunc
+    CASE UNKNOWN, in $0x60, %al
+    CASE UNKNOWN, in $0x60, %ax
+    CASE UNKNOWN, in $0x60, %eax
+    CASE UNKNOWN, out %al, $0x60
+    CASE UNKNOWN, out %ax, $0x60
+    CASE UNKNOWN, out %eax, $0x60
+    CASE UNKNOWN, in %dx, %al
+    CASE UNKNOWN, in %dx, %ax
+    CASE UNKNOWN, in %dx, %eax
+    CASE UNKNOWN, out %al, %dx
+    CASE UNKNOWN, out %ax, %dx
+    CASE UNKNOWN, out %eax, %dx
+    CASE UNKNOWN, insb
+    CASE UNKNOWN, insw
+    CASE UNKNOWN, insl
+    CASE UNKNOWN, outsb
+    CASE UNKNOWN, outsw
+    CASE UNKNOWN, outsl
+    CASE UNKNOWN, rep insb
+    CASE UNKNOWN, rep insw
+    CASE UNKNOWN, rep insl
+    CASE UNKNOWN, rep outsb
+    CASE UNKNOWN, rep outsw
+    CASE UNKNOWN, rep outsl
+    CASE UNKNOWN, rep outsb %fs:(%esi), %dx
+    CASE UNKNOWN, rep insb %dx, %es:(%edi)
+    CASE UNKNOWN, lmsw %ax
+    CASE UNKNOWN, lmsw %si
     CASE UNKNOWN, smsw %ax
     CASE UNKNOWN, rdrand %eax
     CASE UNKNOWN, rdseed %eax
@@ -115,12 +115,12 @@ insn_cases:
 
 /* Instructions with a memory operand that every mode knows. */
 .macro MEMORY operand:vararg
-    CASE LMSW, lmsw \operand
-    CASE INVLPG, invlpg \operand
-    CASE VIRT, vmptrld \operand
-    CASE VIRT, vmptrst \operand
-    CASE VIRT, vmclear \operand
-    CASE VIRT, vmxon \operand
+    CASE UNKNOWN, lmsw \operand
+    CASE UNKNOWN, invlpg \operand
+    CASE UNKNOWN, vmptrld \operand
+    CASE UNKNOWN, vmptrst \operand
+    CASE UNKNOWN, vmclear \operand
+    CASE UNKNOWN, vmxon \operand
     CASE MOV_STORE, movb %cl, \operand
     CASE MOV_STORE, movb %ch, \operand
     CASE MOV_STORE, movw %cx, \operand
@@ -148,27 +148,27 @@ insn_cases:
 /* Outside 64-bit mode: the registers of VMREAD and of MOV CR and DR have 32 bits. */
 .macro NARROW operand:vararg
     MEMORY \operand
-    CASE VIRT, vmread %ecx, \operand
-    CASE VIRT, vmwrite \operand, %ecx
-    CASE VIRT, invept \operand, %ecx
-    CASE VIRT, invvpid \operand, %ecx
+    CASE UNKNOWN, vmread %ecx, \operand
+    CASE UNKNOWN, vmwrite \operand, %ecx
+    CASE UNKNOWN, invept \operand, %ecx
+    CASE UNKNOWN, invvpid \operand, %ecx
     CASE UNKNOWN, arpl %cx, \operand
 .endm
 
 .macro NARROW_REGISTERS
-    CASE VIRT, vmread %ecx, %edx
-    CASE VIRT, vmwrite %edx, %ecx
-    CASE MOV_FROM_CR, mov %cr0, %eax
-    CASE MOV_FROM_CR, mov %cr3, %edi
-    CASE MOV_FROM_CR, mov %cr8, %eax
-    CASE MOV_FROM_CR, .byte 0xf0, 0x0f, 0x20, 0xc1
+    CASE UNKNOWN, vmread %ecx, %edx
+    CASE UNKNOWN, vmwrite %edx, %ecx
+    CASE UNKNOWN, mov %cr0, %eax
+    CASE UNKNOWN, mov %cr3, %edi
+    CASE UNKNOWN, mov %cr8, %eax
+    CASE UNKNOWN, .byte 0xf0, 0x0f, 0x20, 0xc1
     CASE MOV_TO_CR, mov %eax, %cr0
     CASE MOV_TO_CR, mov %esi, %cr4
     CASE MOV_TO_CR, mov %eax, %cr8
     CASE MOV_TO_CR, .byte 0x0f, 0x22, 0x05 /* mod = 0 is no memory here */
     CASE MOV_TO_CR, .byte 0x0f, 0x22, 0x44
-    CASE MOV_DR, mov %dr7, %eax
-    CASE MOV_DR, mov %eax, %dr7
+    CASE UNKNOWN, mov %dr7, %eax
+    CASE UNKNOWN, mov %eax, %dr7
     CASE UNKNOWN, .byte 0xf0, 0x48 /* no REX prefix here: DEC */
 .endm
 
@@ -211,7 +211,7 @@ insn_cases:
     CASE MOV_STORE, movb %al, 0x1234
     CASE MOV_STORE, movl %eax, 0x1234
     CASE MOV_STORE, addr32 movw %ax, 0x12345678
-    CASE IO, addr32 rep insl
+    CASE UNKNOWN, addr32 rep insl
 
     .code32
     .set MODE, MODE_32
@@ -226,14 +226,14 @@ insn_cases:
     CASE MOV_STORE, movb %al, 0x12345678
     CASE MOV_STORE, movl %eax, %fs:0x12345678
     CASE MOV_STORE, addr16 movl %eax, 0x1234
-    CASE IO, addr16 rep insl
+    CASE UNKNOWN, addr16 rep insl
 
 .macro WIDE operand:vararg
     MEMORY \operand
-    CASE VIRT, vmread %rcx, \operand
-    CASE VIRT, vmwrite \operand, %r9
-    CASE VIRT, invept \operand, %rcx
-    CASE VIRT, invvpid \operand, %r9
+    CASE UNKNOWN, vmread %rcx, \operand
+    CASE UNKNOWN, vmwrite \operand, %r9
+    CASE UNKNOWN, invept \operand, %rcx
+    CASE UNKNOWN, invvpid \operand, %r9
     CASE MOV_STORE, movq %rcx, \operand
     CASE MOV_STORE, movq %r9, \operand
     CASE MOV_STORE, movb %sil, \operand
@@ -257,12 +257,12 @@ insn_cases:
     .purgem MEMORY
 /* As above without the high byte registers, which REX makes unreachable. */
 .macro MEMORY operand:vararg
-    CASE LMSW, lmsw \operand
-    CASE INVLPG, invlpg \operand
-    CASE VIRT, vmptrld \operand
-    CASE VIRT, vmptrst \operand
-    CASE VIRT, vmclear \operand
-    CASE VIRT, vmxon \operand
+    CASE UNKNOWN, lmsw \operand
+    CASE UNKNOWN, invlpg \operand
+    CASE UNKNOWN, vmptrld \operand
+    CASE UNKNOWN, vmptrst \operand
+    CASE UNKNOWN, vmclear \operand
+    CASE UNKNOWN, vmxon \operand
     CASE MOV_STORE, movb %cl, \operand
     CASE MOV_STORE, movw %cx, \operand
     CASE MOV_STORE, movl %ecx, \operand
@@ -300,18 +300,18 @@ insn_cases:
     WIDE 0x12(%r13d, %r15d, 4)
     WIDE %gs:0x12345678
     WIDE %fs:(%r9)
-    CASE VIRT, vmread %r9, %rdx
-    CASE VIRT, vmwrite %rdx, %r9
-    CASE LMSW, lmsw %r9w
-    CASE MOV_FROM_CR, mov %cr0, %rax
-    CASE MOV_FROM_CR, mov %cr8, %rax
-    CASE MOV_FROM_CR, mov %cr4, %r15
-    CASE MOV_FROM_CR, .byte 0xf0, 0x0f, 0x20, 0xc0
+    CASE UNKNOWN, vmread %r9, %rdx
+    CASE UNKNOWN, vmwrite %rdx, %r9
+    CASE UNKNOWN, lmsw %r9w
+    CASE UNKNOWN, mov %cr0, %rax
+    CASE UNKNOWN, mov %cr8, %rax
+    CASE UNKNOWN, mov %cr4, %r15
+    CASE UNKNOWN, .byte 0xf0, 0x0f, 0x20, 0xc0
     CASE MOV_TO_CR, mov %rax, %cr3
     CASE MOV_TO_CR, mov %r9, %cr8
     CASE MOV_TO_CR, .byte 0x48, 0x0f, 0x22, 0xc0 /* REX.W changes nothing */
-    CASE MOV_DR, mov %dr7, %r9
-    CASE MOV_DR, mov %rax, %dr0
+    CASE UNKNOWN, mov %dr7, %r9
+    CASE UNKNOWN, mov %rax, %dr0
     CASE MOV_LOAD, movabs 0x123456789abcdef0, %al
     CASE MOV_LOAD, movabs 0x123456789abcdef0, %ax
     CASE MOV_LOAD, movabs 0x123456789abcdef0, %eax
@@ -322,8 +322,8 @@ insn_cases:
     CASE MOV_STORE, .byte 0x66, 0x67, 0xa3, 1, 2, 3, 4
     CASE MOV_STORE, movb %ch, (%rax)
     CASE UNKNOWN, .byte 0xf3, 0x41, 0x90 /* XCHG R8, RAX with REP */
-    CASE PAUSE, .byte 0x41, 0xf3, 0x90   /* REX before another prefix does not count */
-    CASE PAUSE, .byte 0xf3, 0x40, 0x90
+    CASE UNKNOWN, .byte 0x41, 0xf3, 0x90
+    CASE UNKNOWN, .byte 0xf3, 0x40, 0x90
     CASE WRMSR, .byte 0x48, 0x0f, 0x30
     CASE CPUID, .byte 0x2e, 0x3e, 0x26, 0x36, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3, 0x48, 0x0f, 0xa2
     CASE CPUID, .byte 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x0f, 0xa2

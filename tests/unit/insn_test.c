@@ -21,31 +21,10 @@ extern const size_t insn_case_count;
 _Static_assert(sizeof(struct insn_case) == 32, "as insn_cases.S lays it out");
 
 static const char *const kind_names[] = {
-    [INSN_UNKNOWN] = "INSN_UNKNOWN",
-    [INSN_CPUID] = "INSN_CPUID",
-    [INSN_HLT] = "INSN_HLT",
-    [INSN_RDMSR] = "INSN_RDMSR",
-    [INSN_WRMSR] = "INSN_WRMSR",
-    [INSN_IO] = "INSN_IO",
-    [INSN_MOV_TO_CR] = "INSN_MOV_TO_CR",
-    [INSN_MOV_FROM_CR] = "INSN_MOV_FROM_CR",
-    [INSN_LMSW] = "INSN_LMSW",
-    [INSN_CLTS] = "INSN_CLTS",
-    [INSN_MOV_DR] = "INSN_MOV_DR",
-    [INSN_XSETBV] = "INSN_XSETBV",
-    [INSN_INVD] = "INSN_INVD",
-    [INSN_WBINVD] = "INSN_WBINVD",
-    [INSN_VMMCALL] = "INSN_VMMCALL",
-    [INSN_VMCALL] = "INSN_VMCALL",
-    [INSN_MONITOR] = "INSN_MONITOR",
-    [INSN_MWAIT] = "INSN_MWAIT",
-    [INSN_PAUSE] = "INSN_PAUSE",
-    [INSN_RDTSC] = "INSN_RDTSC",
-    [INSN_RDTSCP] = "INSN_RDTSCP",
-    [INSN_RDPMC] = "INSN_RDPMC",
-    [INSN_INVLPG] = "INSN_INVLPG",
-    [INSN_VIRT] = "INSN_VIRT",
-    [INSN_MOV_STORE] = "INSN_MOV_STORE",
+    [INSN_UNKNOWN] = "INSN_UNKNOWN",   [INSN_CPUID] = "INSN_CPUID",   [INSN_HLT] = "INSN_HLT",
+    [INSN_RDMSR] = "INSN_RDMSR",       [INSN_WRMSR] = "INSN_WRMSR",   [INSN_MOV_TO_CR] = "INSN_MOV_TO_CR",
+    [INSN_XSETBV] = "INSN_XSETBV",     [INSN_INVD] = "INSN_INVD",     [INSN_WBINVD] = "INSN_WBINVD",
+    [INSN_VMMCALL] = "INSN_VMMCALL",   [INSN_VMCALL] = "INSN_VMCALL", [INSN_MOV_STORE] = "INSN_MOV_STORE",
     [INSN_MOV_LOAD] = "INSN_MOV_LOAD",
 };
 
@@ -151,16 +130,6 @@ static void lock_mov_cr0_is_cr8(void **state)
     }
 }
 
-static void lmsw_names_its_register_or_its_memory(void **state)
-{
-    (void)state;
-    struct insn insn = DECODE(INSN_MODE_64, "\x41\x0f\x01\xf1"); /* lmsw %r9w */
-    assert_int_equal(insn.gpr, 9);
-    assert_int_equal(insn.access_bytes, 0);
-    insn = DECODE(INSN_MODE_32, "\x0f\x01\x30"); /* lmsw (%eax) */
-    assert_int_equal(insn.access_bytes, 2);
-}
-
 static void mov_store_tells_register_and_size(void **state)
 {
     (void)state;
@@ -255,7 +224,6 @@ int main(void)
         cmocka_unit_test(bytes_behind_the_instruction_do_not_matter),
         cmocka_unit_test(mov_cr_names_both_registers),
         cmocka_unit_test(lock_mov_cr0_is_cr8),
-        cmocka_unit_test(lmsw_names_its_register_or_its_memory),
         cmocka_unit_test(mov_store_tells_register_and_size),
         cmocka_unit_test(byte_registers_are_high_only_without_rex),
         cmocka_unit_test(immediates_are_sign_extended),

@@ -19,30 +19,17 @@ enum insn_mode {
 
 /** What kind of instruction was found. */
 enum insn_kind {
-    INSN_UNKNOWN, /* not one that the VMM knows: length is 0 */
+    INSN_UNKNOWN, /* not one that the VMM skips or emulates: length is 0 */
     INSN_CPUID,
     INSN_HLT,
     INSN_RDMSR,
     INSN_WRMSR,
-    INSN_IO,        /* IN, OUT, INS, OUTS in all forms */
     INSN_MOV_TO_CR, /* 0F 22: gpr = source register, control = CR number (LOCK MOV CR0 form means CR8) */
-    INSN_MOV_FROM_CR,
-    INSN_LMSW,
-    INSN_CLTS,
-    INSN_MOV_DR, /* 0F 21, 0F 23 */
     INSN_XSETBV,
     INSN_INVD,
     INSN_WBINVD, /* and WBNOINVD */
     INSN_VMMCALL,
     INSN_VMCALL,
-    INSN_MONITOR, /* and MONITORX */
-    INSN_MWAIT,   /* and MWAITX */
-    INSN_PAUSE,
-    INSN_RDTSC,
-    INSN_RDTSCP,
-    INSN_RDPMC,
-    INSN_INVLPG,
-    INSN_VIRT,      /* VMRUN VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA and the VMX instructions */
     INSN_MOV_STORE, /* MOV mem, reg or imm: 88 89 C6 C7 A2 A3 */
     INSN_MOV_LOAD,  /* MOV reg, mem: 8A 8B A0 A1; MOVZX 0F B6/B7, MOVSX 0F BE/BF, MOVSXD 63 */
 };
