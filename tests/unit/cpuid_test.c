@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a partition sees of the CPU, with a host CPU that has every feature there is. */
+#include "core/platform.h"
 #include "fake_hvm.h"
 #include "unit.h"
 #include "x86/asm.h"
@@ -16,6 +17,8 @@ static struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf)
 /* The file under test asks the test's CPU. */
 #define cpuid(leaf, subleaf) host_cpuid(leaf, subleaf)
 #include "x86/cpuid.c"
+
+struct platform platform = {.phys_bits = 40};
 #undef cpuid
 
 static bool reliable;

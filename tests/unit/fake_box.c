@@ -54,9 +54,8 @@ void smp_kick(const struct cpu *target)
     struct cpu *cpu = &cpus[target->index];
     if (deaf[cpu->index])
         return;
-    cpu->current = cpu->vcpu;
-    if (cpu->vcpu)
-        cpu->vcpu->parked = (cpu->vcpu->requests & VCPU_REQUEST_PARK) != 0;
+    bool runs = cpu->vcpu && cpu->vcpu->partition->state == MULLION_STATE_RUNNING;
+    cpu->current = runs ? cpu->vcpu : NULL;
 }
 
 void box_deafen(uint32_t cpu)
@@ -241,7 +240,6 @@ static void start_agent(void)
         abort();
     agent->state = MULLION_STATE_RUNNING;
     cpus[0].vcpu = cpus[0].owner;
-    cpus[0].owner->parked = false;
 }
 
 /* Taken once: the fuzzer starts thousands of boxes. */
@@ -273,12 +271,12 @@ void box_start(void)
     box_scrub();
 }
 
-/* The table of partitions outlives the box: empty it. */
+/* The table of partitions outlives the box: empty it, the agent last, as its window shows another's memory. */
 void box_stop(void)
 {
     for (uint32_t i = 0; i < BOX_CPUS; i++)
         deaf[i] = false;
-    for (uint32_t id = 0; id < MULLION_MAX_PARTITIONS; id++) {
+    for (uint32_t id = MULLION_MAX_PARTITIONS; id-- > 0;) {
         struct partition *p = partition_find(id);
         if (p)
             (void)partition_destroy(p);
@@ -331,9 +329,9 @@ static const char *check_cpus(const struct partition *p)
         const struct cpu *cpu = p->vcpus[i]->cpu;
         if (cpu->owner != p->vcpus[i])
             return "a vCPU runs on a CPU that belongs to another";
-        bool detached = p->state == MULLION_STATE_DEFINED || p->state == MULLION_STATE_STOPPED;
-        if (detached && p->reason != MULLION_REASON_STUCK && cpu->vcpu == p->vcpus[i] && !p->vcpus[i]->parked)
-            return "a vCPU of a partition that does not run is not parked";
+        bool runs = p->state == MULLION_STATE_RUNNING;
+        if (!runs && p->reason != MULLION_REASON_STUCK && cpu->current == p->vcpus[i])
+            return "a CPU uses a vCPU of a partition that does not run";
     }
     return NULL;
 }

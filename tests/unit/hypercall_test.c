@@ -240,11 +240,10 @@ static void a_partition_lives_stops_and_starts_again(void **state)
     run_one();
     assert_int_equal(info_of(1).state, MULLION_STATE_RUNNING);
     assert_ptr_equal(cpu_at(1)->current, cpu_at(1)->owner);
-    assert_false(cpu_at(1)->owner->parked);
     assert_int_equal(on(MULLION_CALL_PARTITION_PAUSE, 1), 0);
-    assert_true(cpu_at(1)->owner->parked);
+    assert_null(cpu_at(1)->current);
     assert_int_equal(on(MULLION_CALL_PARTITION_RESUME, 1), 0);
-    assert_false(cpu_at(1)->owner->parked);
+    assert_ptr_equal(cpu_at(1)->current, cpu_at(1)->owner);
     assert_int_equal(on(MULLION_CALL_PARTITION_STOP, 1), 0);
     assert_int_equal(info_of(1).reason, MULLION_REASON_REQUESTED);
     assert_null(cpu_at(1)->current);
@@ -361,7 +360,7 @@ static void a_guest_that_ends_keeps_its_reason(void **state)
     assert_int_equal(info.reason, MULLION_REASON_TRIPLE_FAULT);
     assert_int_equal(info.reason_detail, 7);
     assert_int_equal(info.reason_rip, 0xabc);
-    assert_true(vcpu->parked);
+    assert_null(cpu_at(1)->current);
     assert_int_equal(on(MULLION_CALL_PARTITION_RESET, 1), 0);
     assert_int_equal(start(1), 0);
     assert_int_equal(info_of(1).reason, MULLION_REASON_NONE);

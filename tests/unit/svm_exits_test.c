@@ -38,7 +38,7 @@ VERDICT(shutdown)
 VERDICT(entry_failed)
 VERDICT(machine_check)
 
-void svm_nmi_unblock(struct vcpu *vcpu)
+void svm_nmi_handler_ends(struct vcpu *vcpu)
 {
     (void)vcpu;
     handler = "nmi_unblock";
