@@ -13,104 +13,104 @@ enum tag_type {
     TAG_ACPI_NEW = 15,
 };
 
-struct tag {
-    uint32_t type;
-    uint32_t size;
-};
+/* Fields by offset: of every tag, of each kind of tag, of a memory map's entry. */
+#define TAG_BYTES            4
+#define TAG_HEADER_BYTES     8
+#define MODULE_START         8
+#define MODULE_END           12
+#define MODULE_TEXT          16
+#define MAP_ENTRY_BYTES      8
+#define MAP_ENTRIES          16
+#define ENTRY_BYTES          8
+#define ENTRY_TYPE           16
+#define ENTRY_MIN_BYTES      20u
+#define ENTRY_USABLE         1u
+#define FRAMEBUFFER_ADDRESS  8
+#define FRAMEBUFFER_PITCH    16
+#define FRAMEBUFFER_WIDTH    20
+#define FRAMEBUFFER_HEIGHT   24
+#define FRAMEBUFFER_BITS     28
+#define FRAMEBUFFER_TYPE     29
+#define FRAMEBUFFER_RGB      1
+#define FRAMEBUFFER_VGA_TEXT 2
 
-struct tag_module {
-    struct tag tag;
-    uint32_t start;
-    uint32_t end;
-    char text[];
-};
-
-struct tag_memory_map {
-    struct tag tag;
-    uint32_t entry_bytes;
-    uint32_t entry_version;
-};
-
-struct memory_map_entry {
-    uint64_t start;
-    uint64_t bytes;
-    uint32_t type; /* 1 = usable RAM */
-    uint32_t zero;
-};
-
-struct tag_framebuffer {
-    struct tag tag;
-    uint64_t address;
-    uint32_t pitch;
-    uint32_t width;
-    uint32_t height;
-    uint8_t bits;
-    uint8_t type; /* 1 = direct RGB, 2 = EGA text */
-    uint16_t reserved;
-};
-
-_Static_assert(offsetof(struct tag, type) == 0 && offsetof(struct tag, size) == 4 && sizeof(struct tag) == 8, "");
-_Static_assert(offsetof(struct tag_module, tag) == 0 && offsetof(struct tag_module, start) == 8, "");
-_Static_assert(offsetof(struct tag_module, end) == 12 && offsetof(struct tag_module, text) == 16, "");
-_Static_assert(offsetof(struct tag_memory_map, tag) == 0 && offsetof(struct tag_memory_map, entry_bytes) == 8, "");
-_Static_assert(offsetof(struct tag_memory_map, entry_version) == 12 && sizeof(struct tag_memory_map) == 16, "");
-_Static_assert(offsetof(struct memory_map_entry, start) == 0 && offsetof(struct memory_map_entry, bytes) == 8, "");
-_Static_assert(offsetof(struct memory_map_entry, type) == 16 && offsetof(struct memory_map_entry, zero) == 20, "");
-_Static_assert(sizeof(struct memory_map_entry) == 24, "");
-_Static_assert(offsetof(struct tag_framebuffer, tag) == 0 && offsetof(struct tag_framebuffer, address) == 8, "");
-_Static_assert(offsetof(struct tag_framebuffer, pitch) == 16 && offsetof(struct tag_framebuffer, width) == 20, "");
-_Static_assert(offsetof(struct tag_framebuffer, height) == 24 && offsetof(struct tag_framebuffer, bits) == 28, "");
-_Static_assert(offsetof(struct tag_framebuffer, type) == 29 && offsetof(struct tag_framebuffer, reserved) == 30, "");
-
-static void read_module(const struct tag_module *tag, struct boot_info *info) {
+static void read_module(const uint8_t *tag, struct boot_info *info) {
     if (info->module_count == BOOT_MAX_MODULES) {
         info->modules_dropped++;
         return;
     }
     struct boot_module *module = &info->modules[info->module_count++];
-    module->start = tag->start;
-    module->bytes = tag->end - tag->start;
-    text_copy(module->text, tag->text, sizeof module->text);
+    module->start = read32(tag + MODULE_START);
+    module->bytes = read32(tag + MODULE_END) - module->start;
+    text_copy(module->text, (const char *)tag + MODULE_TEXT, sizeof module->text);
 }
 
-static void read_memory_map(const struct tag_memory_map *tag, struct boot_info *info) {
-    uint64_t first = (uint64_t)(uintptr_t)tag + sizeof *tag;
-    for (uint64_t at = first; at + tag->entry_bytes <= (uint64_t)(uintptr_t)tag + tag->tag.size;
-         at += tag->entry_bytes) {
-        const struct memory_map_entry *entry = (const void *)at; // NOLINT(performance-no-int-to-ptr)
-        if (entry->type == 1 && info->ram_count < BOOT_MAX_RAM) {
-            info->ram[info->ram_count++] = (struct boot_ram){entry->start, entry->bytes};
+static void add_ram(struct boot_info *info, uint64_t start, uint64_t end) {
+    if (start >= end) { return; }
+    if (info->ram_count == BOOT_MAX_RAM) {
+        info->ram_dropped++;
+        return;
+    }
+    info->ram[info->ram_count++] = (struct boot_ram){start, end - start};
+}
+
+/** What lies above the hole becomes an entry of its own. */
+static void subtract_ram(struct boot_info *info, uint64_t start, uint64_t end) {
+    for (uint32_t i = 0; i < info->ram_count; i++) {
+        struct boot_ram *ram = &info->ram[i];
+        uint64_t ram_end = ram->start + ram->bytes;
+        if (start >= ram_end || end <= ram->start) { continue; }
+        ram->bytes = start > ram->start ? start - ram->start : 0;
+        add_ram(info, end, ram_end);
+    }
+}
+
+/** Entries can overlap in bad firmware maps: so first all usable RAM is added, then all else taken out of it. */
+static void read_memory_map(const uint8_t *tag, struct boot_info *info, bool usable) {
+    uint32_t entry_bytes = read32(tag + MAP_ENTRY_BYTES);
+    const uint8_t *end = tag + read32(tag + TAG_BYTES);
+    const uint8_t *at = tag + MAP_ENTRIES;
+    for (; entry_bytes >= ENTRY_MIN_BYTES && at + entry_bytes <= end; at += entry_bytes) {
+        uint64_t start = read64(at);
+        uint64_t bytes = read64(at + ENTRY_BYTES);
+        bytes = bytes < UINT64_MAX - start ? bytes : UINT64_MAX - start;
+        if ((read32(at + ENTRY_TYPE) == ENTRY_USABLE) == usable) {
+            (usable ? add_ram : subtract_ram)(info, start, start + bytes);
         }
     }
 }
 
-static void read_framebuffer(const struct tag_framebuffer *tag, struct boot_info *info) {
-    struct screen_mode *screen = &info->screen;
-    bool drawable = tag->type == 1 && (tag->bits == 32 || tag->bits == 24);
-    if (tag->type != 2 && !drawable) { return; }
-    screen->kind = tag->type == 2 ? SCREEN_VGA_TEXT : SCREEN_FRAMEBUFFER;
-    screen->address = tag->address;
-    screen->pitch_bytes = tag->pitch;
-    screen->width = tag->width;
-    screen->height = tag->height;
-    screen->bytes_per_pixel = tag->bits / 8;
+static void read_framebuffer(const uint8_t *tag, struct boot_info *info) {
+    uint8_t bits = tag[FRAMEBUFFER_BITS];
+    bool text = tag[FRAMEBUFFER_TYPE] == FRAMEBUFFER_VGA_TEXT;
+    bool drawable = tag[FRAMEBUFFER_TYPE] == FRAMEBUFFER_RGB && (bits == 32 || bits == 24);
+    if (!text && !drawable) { return; }
+    info->screen = (struct screen_mode){.kind = text ? SCREEN_VGA_TEXT : SCREEN_FRAMEBUFFER,
+                                        .address = read64(tag + FRAMEBUFFER_ADDRESS),
+                                        .pitch_bytes = read32(tag + FRAMEBUFFER_PITCH),
+                                        .width = read32(tag + FRAMEBUFFER_WIDTH),
+                                        .height = read32(tag + FRAMEBUFFER_HEIGHT),
+                                        .bytes_per_pixel = bits / 8};
 }
 
-static void read_rsdp(const struct tag *tag, struct boot_info *info) {
-    uint32_t bytes = tag->size - (uint32_t)sizeof *tag;
+static void read_rsdp(const uint8_t *tag, struct boot_info *info) {
+    uint32_t bytes = read32(tag + TAG_BYTES) - TAG_HEADER_BYTES;
     if (bytes <= sizeof info->rsdp && bytes > info->rsdp_bytes) {
-        memcpy(info->rsdp, tag + 1, bytes);
+        memcpy(info->rsdp, tag + TAG_HEADER_BYTES, bytes);
         info->rsdp_bytes = bytes;
     }
 }
 
 void multiboot2_read(uint64_t address, struct boot_info *info) {
-    const struct tag *tag = (const void *)(address + 8); // NOLINT(performance-no-int-to-ptr)
-    for (; tag->type != TAG_END; tag = (const void *)((const uint8_t *)tag + align_up(tag->size, 8))) {
-        switch (tag->type) {
-        case TAG_MODULE: read_module((const void *)tag, info); break;
-        case TAG_MEMORY_MAP: read_memory_map((const void *)tag, info); break;
-        case TAG_FRAMEBUFFER: read_framebuffer((const void *)tag, info); break;
+    const uint8_t *tag = (const void *)(address + TAG_HEADER_BYTES); // NOLINT(performance-no-int-to-ptr)
+    for (; read32(tag) != TAG_END; tag += align_up(read32(tag + TAG_BYTES), 8)) {
+        switch (read32(tag)) {
+        case TAG_MODULE: read_module(tag, info); break;
+        case TAG_MEMORY_MAP:
+            read_memory_map(tag, info, true);
+            read_memory_map(tag, info, false);
+            break;
+        case TAG_FRAMEBUFFER: read_framebuffer(tag, info); break;
         case TAG_ACPI_OLD:
         case TAG_ACPI_NEW: read_rsdp(tag, info); break;
         default: break;

@@ -22,11 +22,12 @@ struct boot_ram {
 
 struct boot_info {
     struct boot_module modules[BOOT_MAX_MODULES];
-    struct boot_ram ram[BOOT_MAX_RAM]; /* usable RAM, as the firmware said */
+    struct boot_ram ram[BOOT_MAX_RAM]; /* usable RAM, less what another entry of the firmware's map claims */
     struct screen_mode screen;
     uint32_t module_count;
     uint32_t ram_count;
     uint32_t modules_dropped; /* beyond BOOT_MAX_MODULES */
+    uint32_t ram_dropped;     /* beyond BOOT_MAX_RAM */
     uint8_t rsdp[36];
     uint32_t rsdp_bytes; /* 0: the loader gave none */
 };

@@ -13,6 +13,19 @@ void *memset(void *to, int value, size_t count);
 int memcmp(const void *a, const void *b, size_t count);
 size_t strlen(const char *text);
 
+/** A field of a table that may lie at any address. */
+static inline uint32_t read32(const void *at) {
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static inline uint64_t read64(const void *at) {
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
 /** Are two zero-terminated strings equal? */
 bool text_equal(const char *a, const char *b);
 

@@ -105,6 +105,10 @@ void memory_init(void) {
     for (uint32_t i = 0; i < platform.boot.module_count; i++) {
         frames_reserve(platform.boot.modules[i].start, platform.boot.modules[i].bytes, MULLION_OWNER_MODULES);
     }
+    if (platform.boot.ram_dropped != 0) {
+        log_line("%u runs of RAM are not used: the VMM takes %u from the firmware's memory map",
+                 platform.boot.ram_dropped, BOOT_MAX_RAM);
+    }
     clear_module_tails();
     find_trampoline_page();
 }

@@ -58,18 +58,6 @@ _Static_assert(sizeof(struct acpi_header) == 36, "");
 static struct acpi_info *acpi;
 static bool madt_seen;
 
-static uint32_t read32(const void *at) {
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-static uint64_t read64(const void *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
 static bool sum_is_zero(const void *start, uint32_t bytes) {
     uint8_t sum = 0;
     for (uint32_t i = 0; i < bytes; i++) { sum = (uint8_t)(sum + ((const uint8_t *)start)[i]); }
