@@ -2,7 +2,7 @@
 # build/vmm/mullion.elf: the VMM, freestanding.
 VMM_CFLAGS := -std=gnu17 -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -O2 -g \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none -fno-asynchronous-unwind-tables \
-	-fno-strict-aliasing -fno-delete-null-pointer-checks \
+	-mindirect-branch=thunk -mindirect-branch-register -fno-strict-aliasing -fno-delete-null-pointer-checks \
 	-Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow $(WERROR_FLAG) -Ivmm -Ivmm/include -DMULLION_VERSION='"$(MULLION_VERSION)"'
 VMM_SOURCES := $(sort $(wildcard vmm/*/*.c vmm/*/*.S vmm/x86/svm/*.c vmm/x86/svm/*.S))
 VMM_OBJECTS := $(patsubst vmm/%,build/vmm/%.o,$(VMM_SOURCES))

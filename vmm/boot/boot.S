@@ -13,16 +13,13 @@ header:
     .long -(MB2_HEADER_MAGIC + (header_end - header))
     .balign 8
     .word 1, 0                      /* information request: command line, modules, memory map, framebuffer, ACPI */
-    .long 8 + 6 * 4
-    .long 1, 3, 6, 8, 14, 15
+    .long 8 + 6 * 4, 1, 3, 6, 8, 14, 15
     .balign 8
     .word 4, 1                      /* console flags, optional: EGA text is supported */
-    .long 12
-    .long 2
+    .long 12, 2
     .balign 8
     .word 5, 1                      /* framebuffer, optional: any size, 32 bits */
-    .long 20
-    .long 0, 0, 32
+    .long 20, 0, 0, 32
     .balign 8
     .word 6, 0                      /* modules page aligned */
     .long 8
@@ -37,8 +34,7 @@ header_end:
 boot_entry:
     cli
     cld
-    mov $boot_stack_top, %esp
-    mov %ebx, %ebp
+    mov %ebx, boot_fields + 24
     cmp $MB2_LOADER_MAGIC, %eax
     mov $text_not_multiboot2, %esi
     jne boot_fail
@@ -52,87 +48,70 @@ boot_entry:
     and $(1 << 29 | 1 << 20), %edx  /* LM and NX */
     cmp $(1 << 29 | 1 << 20), %edx
     jne boot_fail
-
-    /* 4 GiB identity-mapped in 2 MiB pages, until paging.c has built the real tables */
-    mov $boot_pd, %edi
-    mov $0x83, %eax
-    mov $2048, %ecx
-1:  mov %eax, (%edi)
-    add $8, %edi
-    add $0x200000, %eax
-    loop 1b
-    mov $boot_pdpt, %edi
-    mov $boot_pd + 3, %eax
-    mov $4, %ecx
-2:  mov %eax, (%edi)
-    add $8, %edi
-    add $4096, %eax
-    loop 2b
-    movl $boot_pdpt + 3, boot_pml4
-    mov $boot_pml4, %eax
-    call enter_long_mode
     lgdt boot_gdt_pointer
-    ljmp $8, $boot_entry_64
+    mov $boot_fields, %ebx
+    mov $vmm_main, %edi
 
-/* EAX = CR3: PAE, EFER.LME and NXE, paging and write protection on; returns in compatibility mode */
-    .globl enter_long_mode
+/*
+ * EBX = struct ap_fields, EDI = function: goes on there in 64-bit mode, on the stack and with the argument of the
+ * fields. CR4 begins with PAE alone: the firmware may have left features on that the VMM knows nothing of. EFER.LME
+ * and NXE, paging and write protection go on; CD, NW, TS and EM off.
+ */
 enter_long_mode:
+    mov 8(%ebx), %eax
     mov %eax, %cr3
-    mov %cr4, %eax
-    or $0x20, %eax
+    mov $0x20, %eax
     mov %eax, %cr4
     mov $0xc0000080, %ecx
     rdmsr
     or $0x900, %eax
     wrmsr
     mov %cr0, %eax
-    and $0x9fffffff, %eax           /* CD and NW off */
+    and $0x9ffffff3, %eax
     or $0x80010001, %eax
     mov %eax, %cr0
-    ret
-
-/* ESI = text: to COM1, COM2 and the VGA text buffer, then stop */
-boot_fail:
-    mov $0xb8000, %edi
-3:  lodsb
-    test %al, %al
-    jz 5f
-    mov $0x07, %ah
-    stosw
-    mov %al, %bl
-    mov $0x3fd, %edx
-    call boot_putc
-    mov $0x2fd, %edx
-    call boot_putc
-    jmp 3b
-5:  hlt
-    jmp 5b
-boot_putc:
-    mov $0x10000, %ecx
-6:  in %dx, %al
-    test $0x20, %al
-    loopz 6b
-    mov %bl, %al
-    sub $5, %edx
-    out %al, %dx
-    ret
-
+    ljmp $8, $1f
     .code64
-boot_entry_64:
-    mov $16, %eax
+1:  mov $16, %eax
     mov %eax, %ds
     mov %eax, %es
     mov %eax, %ss
     xor %eax, %eax
     mov %eax, %fs
     mov %eax, %gs
-    mov $boot_stack_top, %rsp
-    mov %ebp, %edi
+    mov %edi, %eax
+    mov %ebx, %ebx
+    mov 16(%rbx), %rsp
+    mov 24(%rbx), %rdi
     xor %ebp, %ebp
-    call vmm_main
-7:  hlt
-    jmp 7b
+    call *%rax
+    ud2
 
+    .code32
+/* ESI = text: to the VGA text buffer, COM1 and COM2, then stop */
+boot_fail:
+    mov $0xb8000, %edi
+2:  lodsb
+    mov %al, %bl
+    test %al, %al
+    jz 4f
+    mov $0x07, %ah
+    stosw
+    .irp line_status, 0x3fd, 0x2fd
+    mov $\line_status, %edx
+    mov $0x10000, %ecx              /* a port that does not exist may never be ready */
+3:  in %dx, %al
+    test $0x20, %al
+    loopz 3b
+    mov %bl, %al
+    sub $5, %edx
+    out %al, %dx
+    .endr
+    jmp 2b
+4:  hlt
+    jmp 4b
+
+    .code64
 /* void stack_switch(void *top, void (*function)(void)): goes on in `function` on another stack, for good */
     .globl stack_switch
 stack_switch:
@@ -154,26 +133,20 @@ ap_trampoline:
     cld
     mov %cs, %ax
     mov %ax, %ds
-    lgdtl ap_gdt_pointer - ap_trampoline
+    lgdtl boot_gdt_pointer - ap_trampoline
     movzwl %ax, %ebx
     shl $4, %ebx                    /* linear address of this page */
     mov %cr0, %eax
     or $1, %al
     mov %eax, %cr0
-    ljmpl *(ap_far_pointer - ap_trampoline)
+    ljmpl *(ap_trampoline_fields - ap_trampoline)
     .balign 8
-ap_gdt_pointer:
+boot_gdt_pointer:
     .word boot_gdt_end - boot_gdt - 1
     .long boot_gdt
     .balign 8
-ap_trampoline_fields:
-ap_far_pointer:                     /* struct ap_fields in smp.c */
-    .long 0
-    .word 24, 0
-    .long 0                         /* CR3 */
-    .long 0
-    .quad 0                         /* stack pointer */
-    .quad 0                         /* argument of cpu_main_ap */
+ap_trampoline_fields:               /* struct ap_fields in smp.c; begins with a far pointer */
+    .skip 32
 ap_trampoline_end:
 
     .section .boot.text, "ax"
@@ -184,23 +157,8 @@ ap_entry_32:                        /* EBX = linear address of the trampoline pa
     mov %eax, %ds
     mov %eax, %ss
     add $(ap_trampoline_fields - ap_trampoline), %ebx
-    mov $ap_stack_top, %esp         /* application processors start one after the other */
-    mov 8(%ebx), %eax
-    call enter_long_mode
-    ljmp $8, $ap_entry_64
-    .code64
-ap_entry_64:
-    mov $16, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    mov %ebx, %ebx
-    mov 16(%rbx), %rsp
-    mov 24(%rbx), %rdi
-    xor %ebp, %ebp
-    call cpu_main_ap
-8:  hlt
-    jmp 8b
+    mov $cpu_main_ap, %edi
+    jmp enter_long_mode
 
     .section .rodata
 text_not_multiboot2:
@@ -216,23 +174,27 @@ boot_gdt:
     .quad 0x00cf9b000000ffff        /* 24: 32-bit code, for application processors */
     .quad 0x00cf93000000ffff        /* 32: data */
 boot_gdt_end:
-boot_gdt_pointer:
-    .word boot_gdt_end - boot_gdt - 1
-    .long boot_gdt
+
+    .data
+boot_fields:                        /* struct ap_fields of the boot CPU */
+    .quad 0, boot_pml4, boot_stack_top, 0
+    .balign 4096
+boot_pml4:                          /* 4 GiB identity-mapped in 2 MiB pages, until paging.c has built the real tables */
+    .quad boot_pdpt + 3
+    .balign 4096
+boot_pdpt:
+    .quad boot_pd + 0x0003, boot_pd + 0x1003, boot_pd + 0x2003, boot_pd + 0x3003
+    .balign 4096
+boot_pd:
+    .set address, 0
+    .rept 2048
+    .quad address + 0x83
+    .set address, address + 0x200000
+    .endr
 
     .bss
-    .balign 4096
-boot_pml4:
-    .skip 4096
-boot_pdpt:
-    .skip 4096
-boot_pd:
-    .skip 4 * 4096
-    .globl boot_stack, boot_stack_top
-boot_stack:
+    .balign 16
     .skip 16384
 boot_stack_top:
-    .skip 64
-ap_stack_top:
 
     .section .note.GNU-stack, "", @progbits

@@ -10,28 +10,18 @@
     .text
     .globl svm_switch
 svm_switch:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    push %rsi
-    push %rdx
+    .irp register, rbx, rbp, r12, r13, r14, r15, rsi, rdx
+    push %\register
+    .endr
     mov %rdi, %rax
     mov GPR(1), %rcx
     mov GPR(2), %rdx
     mov GPR(3), %rbx
     mov GPR(5), %rbp
     mov GPR(7), %rdi
-    mov GPR(8), %r8
-    mov GPR(9), %r9
-    mov GPR(10), %r10
-    mov GPR(11), %r11
-    mov GPR(12), %r12
-    mov GPR(13), %r13
-    mov GPR(14), %r14
-    mov GPR(15), %r15
+    .irp number, 8, 9, 10, 11, 12, 13, 14, 15
+    mov GPR(\number), %r\number
+    .endr
     mov GPR(6), %rsi
     clgi
     sti
@@ -44,26 +34,27 @@ svm_switch:
     mov %rbx, GPR(3)
     mov %rbp, GPR(5)
     mov %rdi, GPR(7)
-    mov %r8, GPR(8)
-    mov %r9, GPR(9)
-    mov %r10, GPR(10)
-    mov %r11, GPR(11)
-    mov %r12, GPR(12)
-    mov %r13, GPR(13)
-    mov %r14, GPR(14)
-    mov %r15, GPR(15)
+    .irp number, 8, 9, 10, 11, 12, 13, 14, 15
+    mov %r\number, GPR(\number)
+    .endr
     pop %rax                        /* host VMCB */
     pop %rcx                        /* the guest's RSI */
     mov %rcx, GPR(6)
+    /* The return stack buffer still holds what the guest put there: 32 calls displace it, so that it cannot steer
+     * where the VMM's returns are predicted to go. Whoever returns to one of these calls, by prediction only, halts at
+     * the trap behind it. */
+    .rept 32
+    call 1f
+    int3
+1:
+    .endr
+    add $(32 * 8), %rsp
     vmload %rax
     cli
     stgi
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    .irp register, r15, r14, r13, r12, rbp, rbx
+    pop %\register
+    .endr
     ret
 
     .section .note.GNU-stack, "", @progbits
