@@ -12,7 +12,7 @@
 #define NPT_ADDRESS 0x000ffffffffff000ull
 #define ENTRIES     512u
 #define LEVEL_PT    1u
-#define LEVEL_PD    2u
+#define LEVEL_PD    NPT_LEVEL_2M
 #define LEVEL_PDPT  3u
 #define LEVEL_PML4  4u
 
@@ -58,8 +58,7 @@ static unsigned page_level(const struct npt *npt, uint64_t at, uint64_t to, uint
     return level;
 }
 
-/** The entry for `at` at `level`, with tables made on the way; NULL if the pool or the limit is exhausted. */
-static uint64_t *entry_for(struct npt *npt, uint64_t at, unsigned level) {
+uint64_t *npt_entry(struct npt *npt, uint64_t at, unsigned level) {
     uint64_t *table = npt->root;
     for (unsigned l = LEVEL_PML4; l > level; l--) {
         uint64_t *entry = &table[at / level_bytes(l) % ENTRIES];
@@ -74,20 +73,23 @@ static uint64_t *entry_for(struct npt *npt, uint64_t at, unsigned level) {
     return &table[at / level_bytes(level) % ENTRIES];
 }
 
-int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable) {
+int npt_map_as(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, uint64_t bits) {
     ASSERT(at.v + bytes <= BIT(NPT_ADDRESS_BITS) && at.v + bytes > at.v);
     for (uint64_t done = 0; done < bytes;) {
         unsigned level = page_level(npt, at.v + done, to.v + done, bytes - done);
-        uint64_t *entry = entry_for(npt, at.v + done, level);
+        uint64_t *entry = npt_entry(npt, at.v + done, level);
         if (entry == NULL) {
             npt_unmap(npt, at, bytes);
             return -MULLION_E_POOL;
         }
-        *entry =
-            (to.v + done) | NPT_PRESENT | NPT_USER | (writable ? NPT_WRITE : 0) | (level > LEVEL_PT ? NPT_LARGE : 0);
+        *entry = (to.v + done) | bits | (level > LEVEL_PT ? NPT_LARGE : 0);
         done += level_bytes(level);
     }
     return 0;
+}
+
+int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable) {
+    return npt_map_as(npt, at, to, bytes, NPT_PRESENT | NPT_USER | (writable ? NPT_WRITE : 0));
 }
 
 static bool is_empty(const uint64_t *table) {

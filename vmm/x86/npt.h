@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nested page tables: guest-physical to host-physical. AMD64 APM volume 2, section 15.25.
+ * Page tables of four levels: nested ones, guest-physical to host-physical (AMD64 APM volume 2, section 15.25), and the
+ * VMM's own (paging.c), which have the same form.
  *
  *   PML4 -> PDPT -> (1 GiB page | PD -> (2 MiB page | PT -> 4 KiB page))
  *
@@ -11,6 +12,7 @@
 
 #include "core/types.h"
 
+#define NPT_LEVEL_2M     2u
 #define NPT_ADDRESS_BITS 48u /* what four levels reach */
 
 struct npt {
@@ -31,6 +33,14 @@ void npt_destroy(struct npt *npt);
  * Returns 0 or -MULLION_E_POOL (the range is then unmapped again).
  */
 int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable);
+
+/** The same with the bits of each last-level entry as given; what was mapped there with pages of the same size is
+ * replaced. */
+int npt_map_as(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, uint64_t bits);
+
+/** The entry for `at` at `level` (NPT_LEVEL_2M: of a page directory), with tables made on the way; NULL: pool or limit
+ * exhausted. */
+uint64_t *npt_entry(struct npt *npt, uint64_t at, unsigned level);
 
 /** Removes whatever was mapped in the range by npt_map() calls that lie wholly inside it. */
 void npt_unmap(struct npt *npt, gpa_t at, uint64_t bytes);
