@@ -29,6 +29,8 @@ __asm__(".pushsection .data\n"
 #define POOL_BYTES  (512 * PAGE_BYTES)
 #define POOL_PLACE  ((void *)0x300000000000) /* as in the VMM: not in the windows' half TiB */
 #define LARGE       BIT(7)
+#define PTE_USER    BIT(2)
+#define PTE_ADDRESS 0x000ffffffffff000ull
 #define DEVICE      0xfec00000ull
 #define FRAMEBUFFER 0xfd000000ull
 
