@@ -9,8 +9,6 @@
 #define ICR_VECTOR(icr)      ((uint8_t)(icr))
 #define ICR_MODE(icr)        ((unsigned)((icr) >> 8 & 7))
 #define ICR_LOGICAL(icr)     (((icr) >> 11 & 1) != 0)
-#define ICR_ASSERT(icr)      (((icr) >> 14 & 1) != 0)
-#define ICR_LEVEL(icr)       (((icr) >> 15 & 1) != 0)
 #define ICR_SHORTHAND(icr)   ((unsigned)((icr) >> 18 & 3))
 #define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
 
@@ -23,11 +21,7 @@ static bool deliver(struct vcpu *to, uint64_t icr) {
     case MODE_FIXED:
     case MODE_LOWEST: vcpu_interrupt(to, ICR_VECTOR(icr)); return true;
     case MODE_NMI: vcpu_request(to, VCPU_REQUEST_NMI); return true;
-    case MODE_INIT:
-        if (ICR_ASSERT(icr) || !ICR_LEVEL(icr)) { /* a level de-assert does nothing */
-            vcpu_request(to, VCPU_REQUEST_INIT);
-        }
-        return true;
+    case MODE_INIT: vcpu_request(to, VCPU_REQUEST_INIT); return true;
     case MODE_SIPI:
         to->sipi_page = ICR_VECTOR(icr);
         vcpu_request(to, VCPU_REQUEST_SIPI);

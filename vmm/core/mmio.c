@@ -29,9 +29,8 @@ static uint64_t read_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
     return pci_ecam_read(&vcpu->partition->pci, offset, bytes);
 }
 
-static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
-    pci_ecam_write(&vcpu->partition->pci, offset, bytes, value);
-}
+/* The host bridge has no writable register. */
+static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {}
 
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},

@@ -6,6 +6,7 @@
 #include "mullion/machine.h"
 #include "x86/hvm.h"
 
+/* Read and write with the partition's device lock held. */
 struct port_row {
     uint16_t first, last;
     uint32_t (*read)(struct vcpu *vcpu, uint16_t port, unsigned bytes);
@@ -17,23 +18,17 @@ static void uart_line_changed(struct partition *p) {
 }
 
 static uint32_t read_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
-    struct partition *p = vcpu->partition;
-    spin_lock(&p->device_lock);
-    uint8_t value = uart_read(&p->uart, port - MACHINE_PORT_UART);
-    uart_line_changed(p);
-    spin_unlock(&p->device_lock);
+    uint8_t value = uart_read(&vcpu->partition->uart, port - MACHINE_PORT_UART);
+    uart_line_changed(vcpu->partition);
     return value;
 }
 
 static void write_uart(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
     struct partition *p = vcpu->partition;
-    spin_lock(&p->device_lock);
     uint64_t before = p->uart.output_next;
     uart_write(&p->uart, port - MACHINE_PORT_UART, (uint8_t)value);
     uart_line_changed(p);
-    bool wrote = p->uart.output_next != before;
-    spin_unlock(&p->device_lock);
-    if (wrote) { event_post_console(p->id); }
+    if (p->uart.output_next != before) { event_post_console(p->id); }
 }
 
 static uint32_t read_power(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
@@ -49,27 +44,18 @@ static void write_power(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32
 }
 
 static uint32_t read_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes) {
-    struct partition *p = vcpu->partition;
-    spin_lock(&p->device_lock);
-    uint32_t value = pci_port_read(&p->pci, port, bytes);
-    spin_unlock(&p->device_lock);
-    return value;
+    return pci_port_read(&vcpu->partition->pci, port, bytes);
 }
 
 static void write_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
-    struct partition *p = vcpu->partition;
-    if (power_owns_port(port) && bytes == 1) { /* 0xcf9 lies inside the address register */
-        write_power(vcpu, port, bytes, value);
-        return;
-    }
-    spin_lock(&p->device_lock);
-    pci_port_write(&p->pci, port, bytes, value);
-    spin_unlock(&p->device_lock);
+    pci_port_write(&vcpu->partition->pci, port, bytes, value);
 }
 
+/* The first row that holds the whole access counts: a byte at 0xcf9 is no access to PCI's address register. */
 static const struct port_row rows[] = {
     {MACHINE_PORT_UART, MACHINE_PORT_UART + 7, read_uart, write_uart},
     {MACHINE_PORT_SLEEP_CONTROL, MACHINE_PORT_EVENT, read_power, write_power},
+    {POWER_PORT_CF9, POWER_PORT_CF9, read_pci, write_power},
     {MACHINE_PORT_PCI_ADDRESS, MACHINE_PORT_PCI_DATA + 3, read_pci, write_pci},
 };
 
@@ -89,19 +75,27 @@ static void set_result(struct vcpu *vcpu, unsigned bytes, uint32_t value) {
     vcpu->gpr[RAX] = kept | (value & mask);
 }
 
+static uint32_t access(struct vcpu *vcpu, const struct port_row *row) {
+    const struct vcpu_exit *exit = &vcpu->exit;
+    uint32_t value = (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes);
+    spin_lock(&vcpu->partition->device_lock);
+    if (exit->port_in) {
+        value = row->read(vcpu, exit->port, exit->port_bytes);
+    } else {
+        row->write(vcpu, exit->port, exit->port_bytes, value);
+    }
+    spin_unlock(&vcpu->partition->device_lock);
+    return value;
+}
+
 void exit_port(struct vcpu *vcpu) {
     const struct vcpu_exit *exit = &vcpu->exit;
     const struct port_row *row = row_of(exit->port, exit->port_bytes);
+    vcpu->counters.refused_ports += row == NULL || exit->port_string;
     if (exit->port_string) { /* string forms would need guest memory operands: no device here wants them */
-        vcpu->counters.refused_ports++;
         vcpu_fault(vcpu, VECTOR_GP, true, 0);
-        return;
-    }
-    if (!exit_skip(vcpu)) { return; }
-    vcpu->counters.refused_ports += row == NULL;
-    if (exit->port_in) {
-        set_result(vcpu, exit->port_bytes, row == NULL ? UINT32_MAX : row->read(vcpu, exit->port, exit->port_bytes));
-    } else if (row != NULL) {
-        row->write(vcpu, exit->port, exit->port_bytes, (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes));
+    } else if (exit_skip(vcpu)) {
+        uint32_t value = row == NULL ? UINT32_MAX : access(vcpu, row);
+        if (exit->port_in) { set_result(vcpu, exit->port_bytes, value); }
     }
 }

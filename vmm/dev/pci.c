@@ -47,5 +47,3 @@ void pci_port_write(struct pci_bus *bus, uint16_t port, unsigned bytes, uint32_t
 uint64_t pci_ecam_read(const struct pci_bus *bus, uint64_t offset, unsigned bytes) {
     return config_read(offset >> 12, offset & 0xfff, bytes);
 }
-
-void pci_ecam_write(struct pci_bus *bus, uint64_t offset, unsigned bytes, uint64_t value) {}

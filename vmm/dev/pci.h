@@ -23,7 +23,4 @@ void pci_port_write(struct pci_bus *bus, uint16_t port, unsigned bytes, uint32_t
 /** ECAM read at `offset` in the 1 MiB of bus 0; absent functions read as all ones. */
 uint64_t pci_ecam_read(const struct pci_bus *bus, uint64_t offset, unsigned bytes);
 
-/** ECAM write; the host bridge has no writable register. */
-void pci_ecam_write(struct pci_bus *bus, uint64_t offset, unsigned bytes, uint64_t value);
-
 #endif

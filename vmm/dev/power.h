@@ -8,6 +8,8 @@
 
 #include "core/types.h"
 
+#define POWER_PORT_CF9 0xcf9
+
 struct power {
     uint8_t events; /* pending MACHINE_EVENT_ bits; set by other CPUs, atomically */
 };
@@ -19,9 +21,6 @@ enum power_effect {
 };
 
 void power_reset(struct power *power);
-
-/** Does the register file answer at `port`? */
-bool power_owns_port(uint16_t port);
 
 /** Byte read. */
 uint8_t power_read(struct power *power, uint16_t port);

@@ -2,7 +2,7 @@
 /* The emulated 16550A: see uart.h. The line speed is infinite: a byte written has left at once. */
 #include "dev/uart.h"
 
-/* DATA is RBR and THR. With LCR.DLAB, DATA and IER are the divisor. A write to IIR is one to FCR. */
+/* DATA is RBR and THR. A write to IIR is one to FCR. */
 enum reg { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
 
 #define IER_RECEIVED 0x01
@@ -47,7 +47,7 @@ enum reg { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 #define BURST_MAX 32
 
 void uart_reset(struct uart *uart) {
-    uart->ier = uart->lcr = uart->mcr = uart->scr = uart->dll = uart->dlm = uart->fcr = 0;
+    uart->ier = uart->lcr = uart->mcr = uart->scr = uart->divisor[0] = uart->divisor[1] = uart->fcr = 0;
     uart->thr_empty_pending = false;
     uart->line = false;
     uart->burst = 0;
@@ -108,11 +108,14 @@ static uint8_t modem_status(const struct uart *uart) {
                      (mcr & MCR_OUT2 ? MSR_DCD : 0));
 }
 
+/* With LCR.DLAB the first two registers are the divisor, which has no effect. */
+static bool is_divisor(const struct uart *uart, unsigned reg) { return (uart->lcr & LCR_DLAB) && reg <= REG_IER; }
+
 uint8_t uart_read(struct uart *uart, unsigned reg) {
-    bool dlab = uart->lcr & LCR_DLAB;
-    switch ((enum reg)(reg & 7)) {
-    case REG_DATA: return dlab ? uart->dll : receive(uart);
-    case REG_IER: return dlab ? uart->dlm : uart->ier;
+    if (is_divisor(uart, reg)) return uart->divisor[reg];
+    switch ((enum reg)reg) {
+    case REG_DATA: return receive(uart);
+    case REG_IER: return uart->ier;
     case REG_IIR: return identify_interrupt(uart);
     case REG_LCR: return uart->lcr;
     case REG_MCR: return uart->mcr;
@@ -138,20 +141,13 @@ static void write_fcr(struct uart *uart, uint8_t value) {
 }
 
 void uart_write(struct uart *uart, unsigned reg, uint8_t value) {
-    bool dlab = uart->lcr & LCR_DLAB;
-    switch ((enum reg)(reg & 7)) {
-    case REG_DATA:
-        if (dlab)
-            uart->dll = value;
-        else
-            transmit(uart, value);
+    if (is_divisor(uart, reg)) {
+        uart->divisor[reg] = value;
         return;
-    case REG_IER:
-        if (dlab)
-            uart->dlm = value;
-        else
-            write_ier(uart, value);
-        return;
+    }
+    switch ((enum reg)reg) {
+    case REG_DATA: transmit(uart, value); return;
+    case REG_IER: write_ier(uart, value); return;
     case REG_IIR: write_fcr(uart, value); return;
     case REG_LCR: uart->lcr = value; return;
     case REG_MCR: uart->mcr = value & MCR_WRITABLE; return;

@@ -11,7 +11,7 @@
 /** Registers and both directions' rings. The caller serialises all access with the partition's console lock.
  */
 struct uart {
-    uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
+    uint8_t ier, lcr, mcr, scr, fcr, divisor[2];
     bool thr_empty_pending; /* the "transmitter empty" interrupt is due */
     bool line;              /* level of the interrupt line at the last uart_edge() */
     uint8_t burst;          /* "transmitter empty" causes that IIR named in a row */
