@@ -39,6 +39,12 @@ def qemu_binary(version):
     return found.stdout.strip()
 
 
+def qemu_major(version="host"):
+    """The major version of that QEMU, a number."""
+    text = subprocess.run([qemu_binary(version), "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"version (\d+)", text)[1])
+
+
 def ovmf():
     return next(path for path in OVMF if os.path.exists(path))
 

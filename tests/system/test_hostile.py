@@ -6,7 +6,7 @@ import re
 import pytest
 import variants
 from console import Agent
-from emulator import TOP, Machine
+from emulator import TOP, Machine, qemu_major
 from variants import GUESTS, LINUX, partition
 
 ROW_SECONDS = 180
@@ -20,6 +20,10 @@ REASONS = {
     "MMIO_INSTRUCTION": r"instruction",
     "ALL_HALTED": r"halt|interrupts off",
     "ENTRY_FAILED": r"refused the guest's state",
+}
+# What an emulator of this major version does itself, before any exit: no verdict of the VMM.
+EMULATOR_DEFECTS = {
+    10: {f"{ring}-{name}" for ring in ("insn", "user") for name in ("vmxon", "vmclear", "vmptrld", "vmptrst")},
 }
 QUIET_COUNTERS = ("refused_hypercalls", "refused_ports", "refused_ipis", "refused_msrs")
 
@@ -120,6 +124,8 @@ def attack(tmp_path_factory):
 @pytest.mark.parametrize("row", SURVIVED)
 def test_verdict(attack, row):
     verdict, detail = attack.verdicts.get(row, ("not run", ""))
+    if row in EMULATOR_DEFECTS.get(qemu_major(), ()) and verdict == "ignored":
+        pytest.xfail("this emulator executes the memory forms of 0F C7 /6 and /7 as nothing")
     assert verdict == ROWS[row][0], detail
 
 
