@@ -54,9 +54,9 @@ static void only_whole_frames_of_ram_count(void **state)
     (void)state;
     frames_init(table, FRAMES * FRAME_BYTES);
     frames_add_ram(MIB2 + 1, 3 * MIB2);
-    struct frame_run run;
-    assert_true(frames_run(1, &run));
-    assert_true(run.start.v == 2 * MIB2 && run.bytes == 2 * MIB2);
+    struct mullion_memory_info run = {.index = 1};
+    assert_true(frames_info(&run));
+    assert_true(run.hpa == 2 * MIB2 && run.bytes == 2 * MIB2);
     assert_int_equal(run.owner, MULLION_OWNER_DIRTY);
 }
 
@@ -135,15 +135,15 @@ static void runs_cover_everything_once(void **state)
     assert_int_equal(claim(3, 2, 1), 0);
     assert_int_equal(claim(5, 2, 2), 0);
     uint64_t next = 0;
-    struct frame_run run;
-    uint32_t index = 0;
-    for (; frames_run(index, &run); index++) {
-        assert_true(run.start.v == next);
+    struct mullion_memory_info run = {0};
+    for (; frames_info(&run); run.index++) {
+        assert_true(run.hpa == next);
         next += run.bytes;
     }
     assert_true(next == FRAMES * MIB2);
-    assert_int_equal(index, 7); /* reserved, free, 1, 2, free, hole, free */
-    assert_false(frames_run(1000, &run));
+    assert_int_equal(run.index, 7); /* reserved, free, 1, 2, free, hole, free */
+    run.index = 1000;
+    assert_false(frames_info(&run));
 }
 
 static void ownership_is_by_partition(void **state)

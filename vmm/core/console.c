@@ -37,14 +37,11 @@ static bool port_probe(struct port *port) {
     return inb(port->base + SCR) == 0xa5;
 }
 
+/* 115200 8N1, FIFOs on and empty, no interrupts. */
 static void port_program(const struct port *port) {
-    outb(port->base + IER_DLM, 0);
-    outb(port->base + LCR, 0x80);
-    outb(port->base + RBR_THR, 1);
-    outb(port->base + IER_DLM, 0);
-    outb(port->base + LCR, 0x03);
-    outb(port->base + FCR, 0x07);
-    outb(port->base + MCR, 0x03);
+    static const uint8_t writes[][2] = {{IER_DLM, 0}, {LCR, 0x80}, {RBR_THR, 1}, {IER_DLM, 0},
+                                        {LCR, 0x03},  {FCR, 0x07}, {MCR, 0x03}};
+    for (size_t i = 0; i < ARRAY_COUNT(writes); i++) { outb((uint16_t)(port->base + writes[i][0]), writes[i][1]); }
 }
 
 void console_init(void) {

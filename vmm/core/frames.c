@@ -124,20 +124,18 @@ bool frames_scrub_step(void) {
 
 static bool same_owner(struct frame a, struct frame b) { return a.owner == b.owner && a.partition == b.partition; }
 
-bool frames_run(uint32_t index, struct frame_run *run) {
-    uint64_t i = 0;
+bool frames_info(struct mullion_memory_info *info) {
+    uint64_t end = 0;
     bool found = false;
     spin_lock(&lock);
-    for (uint32_t n = 0; i < frame_count && !found; n++) {
-        uint64_t first = i;
-        while (i < frame_count && same_owner(frames[i], frames[first])) { i++; }
-        if (n == index) {
-            unsigned owner = frames[first].owner;
-            run->start = hpa(first * FRAME_BYTES);
-            run->bytes = (i - first) * FRAME_BYTES;
-            run->owner = owner == FRAME_SCRUBBING ? MULLION_OWNER_DIRTY : (enum mullion_owner)owner;
-            run->partition = frames[first].partition;
-            found = true;
+    for (uint32_t run = 0; end < frame_count && !found; run++) {
+        uint64_t first = end;
+        while (end < frame_count && same_owner(frames[end], frames[first])) { end++; }
+        uint32_t owner = frames[first].owner == FRAME_SCRUBBING ? MULLION_OWNER_DIRTY : frames[first].owner;
+        found = run == info->index;
+        if (found) {
+            *info = (struct mullion_memory_info){
+                info->index, owner, frames[first].partition, 0, first * FRAME_BYTES, (end - first) * FRAME_BYTES};
         }
     }
     spin_unlock(&lock);

@@ -16,14 +16,6 @@ struct frame {
     uint8_t partition; /* if MULLION_OWNER_PARTITION */
 };
 
-/** A run of frames with one owner. */
-struct frame_run {
-    hpa_t start;
-    uint64_t bytes;
-    enum mullion_owner owner;
-    uint32_t partition;
-};
-
 /** Takes `table` (one entry per frame below `end`, zeroed) into use: all frames MULLION_OWNER_RESERVED. */
 void frames_init(struct frame *table, uint64_t end);
 
@@ -49,8 +41,8 @@ void frames_release(hpa_t start, uint64_t bytes);
 /** Clears one dirty frame; false if there is none. Callable on any CPU. */
 bool frames_scrub_step(void);
 
-/** The index-th run of equal owner; false past the last. */
-bool frames_run(uint32_t index, struct frame_run *run);
+/** Fills in the info->index-th run of frames of one owner; false past the last. */
+bool frames_info(struct mullion_memory_info *info);
 
 /** Does `partition` own the frame of this address? */
 bool frames_owned_by(hpa_t address, uint32_t partition);

@@ -25,6 +25,7 @@
 
 /** A request in the VMM's own copy. */
 union request {
+    uint32_t id; /* of the partition: the first field of every call that names one */
     struct mullion_platform_info platform_info;
     struct mullion_cpu_info cpu_info;
     struct mullion_memory_info memory_info;
@@ -43,12 +44,13 @@ union request {
     struct mullion_agent_exit agent_exit;
 };
 
-typedef int call_handler(union request *request);
+/** `target` is the partition that the request names, if the call's row says that it does. */
+typedef int call_handler(union request *request, struct partition *target);
 
 /** The agent's vCPU; it has just one. */
 static struct vcpu *caller;
 
-static int call_platform_info(union request *request) {
+static int call_platform_info(union request *request, struct partition *target) {
     struct mullion_platform_info *info = &request->platform_info;
     *info = (struct mullion_platform_info){
         .abi_version = MULLION_ABI_VERSION,
@@ -81,7 +83,7 @@ static int call_platform_info(union request *request) {
     return 0;
 }
 
-static int call_cpu_info(union request *request) {
+static int call_cpu_info(union request *request, struct partition *target) {
     struct mullion_cpu_info *info = &request->cpu_info;
     if (info->index >= cpu_count()) { return -MULLION_E_RANGE; }
     const struct cpu *cpu = cpu_at(info->index);
@@ -91,72 +93,35 @@ static int call_cpu_info(union request *request) {
     return 0;
 }
 
-static int call_memory_info(union request *request) {
-    struct mullion_memory_info *info = &request->memory_info;
-    struct frame_run run;
-    if (!frames_run(info->index, &run)) { return -MULLION_E_RANGE; }
-    info->owner = run.owner;
-    info->partition = run.partition;
-    info->zero = 0;
-    info->hpa = run.start.v;
-    info->bytes = run.bytes;
-    return 0;
+static int call_memory_info(union request *request, struct partition *target) {
+    return frames_info(&request->memory_info) ? 0 : -MULLION_E_RANGE;
 }
 
-static int call_module_info(union request *request) { return agent_module_info(&request->module_info); }
+static int call_module_info(union request *request, struct partition *target) {
+    return agent_module_info(&request->module_info);
+}
 
-static int call_pci_info(union request *request) {
+static int call_pci_info(union request *request, struct partition *target) {
     if (request->pci_info.index >= pci_host_count()) { return -MULLION_E_RANGE; }
     pci_host_info(&request->pci_info);
     return 0;
 }
 
-static int call_create(union request *request) { return partition_create(&request->create); }
+static int call_create(union request *request, struct partition *target) { return partition_create(&request->create); }
 
-/** A partition that the agent may act upon: not the agent itself. */
-static int find_target(uint32_t id, struct partition **p) {
-    *p = partition_find(id);
-    return *p == NULL ? -MULLION_E_NO_PARTITION : id == MULLION_AGENT_ID ? -MULLION_E_PERMISSION : 0;
+static int call_add_memory(union request *request, struct partition *target) {
+    return partition_add_memory(&request->add_memory);
 }
 
-static int call_add_memory(union request *request) {
-    struct partition *p;
-    int error = find_target(request->add_memory.id, &p);
-    return error != 0 ? error : partition_add_memory(&request->add_memory);
-}
-
-static int call_start(union request *request) {
-    struct partition *p;
-    int error = find_target(request->start.id, &p);
-    return error != 0 ? error : partition_start(p, &request->start);
-}
-
-/** The calls that name just a partition share their checks. */
-static int on_partition(const union request *request, int (*action)(struct partition *)) {
-    struct partition *p;
-    int error = find_target(request->ref.id, &p);
-    if (error == 0 && request->ref.zero != 0) { error = -MULLION_E_NOT_ZERO; }
-    return error != 0 ? error : action(p);
+static int call_start(union request *request, struct partition *target) {
+    return partition_start(target, &request->start);
 }
 
 static int close_window(struct partition *p) { return loading_close(p); }
 
-#define PARTITION_CALL(name, action)                                                                                   \
-    static int name(union request *request) { return on_partition(request, action); }
-
-PARTITION_CALL(call_window_open, loading_open)
-PARTITION_CALL(call_window_close, close_window)
-PARTITION_CALL(call_stop, partition_stop)
-PARTITION_CALL(call_pause, partition_pause)
-PARTITION_CALL(call_resume, partition_resume)
-PARTITION_CALL(call_reset, partition_reset)
-PARTITION_CALL(call_destroy, partition_destroy)
-PARTITION_CALL(call_power_button, partition_power_button)
-
-static int call_info(union request *request) {
-    const struct partition *p = partition_find(request->info.id);
+static int call_info(union request *request, struct partition *target) {
+    const struct partition *p = target;
     struct mullion_partition_info *info = &request->info;
-    if (p == NULL) { return -MULLION_E_NO_PARTITION; }
     *info = (struct mullion_partition_info){.id = p->id,
                                             .state = p->state,
                                             .reason = p->reason,
@@ -180,24 +145,17 @@ static int call_info(union request *request) {
     return 0;
 }
 
-static int call_counters(union request *request) {
+static int call_counters(union request *request, struct partition *target) {
     struct mullion_partition_counters *counters = &request->counters;
-    uint32_t id = counters->id;
     uint32_t index = counters->vcpu;
-    const struct partition *p = partition_find(id);
-    if (p == NULL || index >= p->vcpu_count) { return p == NULL ? -MULLION_E_NO_PARTITION : -MULLION_E_RANGE; }
-    *counters = p->vcpus[index]->counters;
-    counters->id = id;
+    if (index >= target->vcpu_count) { return -MULLION_E_RANGE; }
+    *counters = target->vcpus[index]->counters;
+    counters->id = target->id;
     counters->vcpu = index;
     return 0;
 }
 
 /* ---- calls with a buffer ---- */
-
-static int check_buffer(const struct mullion_buffer *buffer) {
-    if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
-    return (buffer->zero | buffer->zero2) != 0 ? -MULLION_E_NOT_ZERO : 0;
-}
 
 /** Where bytes come from: reads up to `count` at *offset (which it may move up) and returns how many. */
 typedef size_t byte_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count);
@@ -242,21 +200,16 @@ static size_t host_source(void *context, uint64_t *offset, uint8_t *bytes, size_
     return console_read(bytes, count);
 }
 
-static int call_console_read(union request *request) {
-    struct partition *p;
-    int error = find_target(request->buffer.id, &p);
-    error = error != 0 ? error : check_buffer(&request->buffer);
-    return error != 0 ? error : fill_buffer(&request->buffer, console_source, p);
+static int call_console_read(union request *request, struct partition *target) {
+    return fill_buffer(&request->buffer, console_source, target);
 }
 
-static int call_log_read(union request *request) {
-    int error = check_buffer(&request->buffer);
-    return error != 0 ? error : fill_buffer(&request->buffer, log_source, NULL);
+static int call_log_read(union request *request, struct partition *target) {
+    return fill_buffer(&request->buffer, log_source, NULL);
 }
 
-static int call_host_console_read(union request *request) {
-    int error = check_buffer(&request->buffer);
-    return error != 0 ? error : fill_buffer(&request->buffer, host_source, NULL);
+static int call_host_console_read(union request *request, struct partition *target) {
+    return fill_buffer(&request->buffer, host_source, NULL);
 }
 
 static size_t console_input(struct partition *p, const uint8_t *bytes, size_t count) {
@@ -267,36 +220,34 @@ static size_t console_input(struct partition *p, const uint8_t *bytes, size_t co
     return taken;
 }
 
-static int call_console_write(union request *request) {
-    struct mullion_buffer *buffer = &request->buffer;
+/** Copies the first `*count` bytes of the caller's buffer: as many as it has and `room` and a chunk hold. */
+static int take_chunk(const struct mullion_buffer *buffer, size_t room, uint8_t chunk[CHUNK_BYTES], size_t *count) {
+    room = room < CHUNK_BYTES ? room : CHUNK_BYTES;
+    *count = buffer->bytes < room ? buffer->bytes : room;
+    return partition_read(caller->partition, gpa(buffer->gpa), chunk, *count);
+}
+
+static int call_console_write(union request *request, struct partition *target) {
     uint8_t chunk[CHUNK_BYTES];
-    struct partition *p;
-    int error = find_target(buffer->id, &p);
-    error = error != 0 ? error : check_buffer(buffer);
-    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
-    error = error != 0 ? error : partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
-    if (error == 0) { buffer->bytes = (uint32_t)console_input(p, chunk, count); }
+    size_t count;
+    int error = take_chunk(&request->buffer, CHUNK_BYTES, chunk, &count);
+    if (error == 0) { request->buffer.bytes = (uint32_t)console_input(target, chunk, count); }
     return error;
 }
 
-static int call_host_console_write(union request *request) {
-    struct mullion_buffer *buffer = &request->buffer;
+static int call_host_console_write(union request *request, struct partition *target) {
     uint8_t chunk[CHUNK_BYTES];
-    size_t room = console_room();
-    int error = check_buffer(buffer);
-    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
-    count = count < room ? count : room;
-    error = error != 0 ? error : partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
-    if (error == 0) {
-        console_write((const char *)chunk, count);
-        buffer->bytes = (uint32_t)count;
-    }
-    return error;
+    size_t count;
+    int error = take_chunk(&request->buffer, console_room(), chunk, &count);
+    if (error != 0) { return error; }
+    console_write((const char *)chunk, count);
+    request->buffer.bytes = (uint32_t)count;
+    return 0;
 }
 
 /* ---- waiting and ending ---- */
 
-static int call_event_wait(union request *request) {
+static int call_event_wait(union request *request, struct partition *target) {
     caller->waiting = true;
     caller->wait_deadline = request->wait.deadline_tsc;
     return 0;
@@ -314,58 +265,90 @@ bool hypercall_event_wait_done(struct vcpu *vcpu) {
     return true;
 }
 
-static int call_host_reset(union request *request) {
+static int call_host_reset(union request *request, struct partition *target) {
     if (request->reset.zero != 0) { return -MULLION_E_NOT_ZERO; }
     log_line("the agent resets the machine");
     reset_machine(&platform.acpi);
 }
 
-static int call_host_power_off(union request *request) {
+static int call_host_power_off(union request *request, struct partition *target) {
     const struct mullion_host_power_off *off = &request->power_off;
     if (off->slp_typa > 7 || off->slp_typb > 7) { return -MULLION_E_RANGE; }
     log_line("the agent switches the machine off");
     return reset_power_off(&platform.acpi, off->slp_typa, off->slp_typb);
 }
 
-static int call_agent_exit(union request *request) {
+static int call_agent_exit(union request *request, struct partition *target) {
     request->agent_exit.text[MULLION_TEXT_BYTES - 1] = 0;
     log_line("agent ended itself (code %u): %s", request->agent_exit.code, request->agent_exit.text);
     partition_end(caller, MULLION_REASON_AGENT_EXIT, request->agent_exit.code);
     return 0;
 }
 
-static const struct {
-    call_handler *handler;
-    uint32_t bytes;
-} calls[MULLION_CALL_COUNT] = {
-    [MULLION_CALL_PLATFORM_INFO] = {call_platform_info, sizeof(struct mullion_platform_info)},
-    [MULLION_CALL_CPU_INFO] = {call_cpu_info, sizeof(struct mullion_cpu_info)},
-    [MULLION_CALL_MEMORY_INFO] = {call_memory_info, sizeof(struct mullion_memory_info)},
-    [MULLION_CALL_MODULE_INFO] = {call_module_info, sizeof(struct mullion_module_info)},
-    [MULLION_CALL_PCI_INFO] = {call_pci_info, sizeof(struct mullion_pci_info)},
-    [MULLION_CALL_PARTITION_CREATE] = {call_create, sizeof(struct mullion_partition_create)},
-    [MULLION_CALL_PARTITION_ADD_MEMORY] = {call_add_memory, sizeof(struct mullion_partition_add_memory)},
-    [MULLION_CALL_WINDOW_OPEN] = {call_window_open, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_WINDOW_CLOSE] = {call_window_close, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_START] = {call_start, sizeof(struct mullion_partition_start)},
-    [MULLION_CALL_PARTITION_STOP] = {call_stop, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_PAUSE] = {call_pause, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_RESUME] = {call_resume, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_RESET] = {call_reset, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_DESTROY] = {call_destroy, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_POWER_BUTTON] = {call_power_button, sizeof(struct mullion_partition_ref)},
-    [MULLION_CALL_PARTITION_INFO] = {call_info, sizeof(struct mullion_partition_info)},
-    [MULLION_CALL_PARTITION_COUNTERS] = {call_counters, sizeof(struct mullion_partition_counters)},
-    [MULLION_CALL_CONSOLE_READ] = {call_console_read, sizeof(struct mullion_buffer)},
-    [MULLION_CALL_CONSOLE_WRITE] = {call_console_write, sizeof(struct mullion_buffer)},
-    [MULLION_CALL_HOST_CONSOLE_READ] = {call_host_console_read, sizeof(struct mullion_buffer)},
-    [MULLION_CALL_HOST_CONSOLE_WRITE] = {call_host_console_write, sizeof(struct mullion_buffer)},
-    [MULLION_CALL_EVENT_WAIT] = {call_event_wait, sizeof(struct mullion_event_wait)},
-    [MULLION_CALL_LOG_READ] = {call_log_read, sizeof(struct mullion_buffer)},
-    [MULLION_CALL_HOST_RESET] = {call_host_reset, sizeof(struct mullion_host_reset)},
-    [MULLION_CALL_HOST_POWER_OFF] = {call_host_power_off, sizeof(struct mullion_host_power_off)},
-    [MULLION_CALL_AGENT_EXIT] = {call_agent_exit, sizeof(struct mullion_agent_exit)},
+/* What the dispatcher checks before the call is made. */
+enum check {
+    PARTITION = 1, /* the request names a partition that exists */
+    NOT_AGENT = 3, /* and that is not the agent, which the agent may look at but not act upon */
+    BUFFER = 4,
 };
+
+/* A call that names just a partition has an action, the others a handler. */
+struct call {
+    call_handler *handler;
+    int (*action)(struct partition *target);
+    uint32_t bytes;
+    enum check checks;
+};
+
+#define CALL(handler, type, checks)                                                                                    \
+    { handler, NULL, sizeof(struct type), (enum check)(checks) }
+#define ON_PARTITION(action)                                                                                           \
+    { NULL, action, sizeof(struct mullion_partition_ref), NOT_AGENT }
+
+static const struct call calls[MULLION_CALL_COUNT] = {
+    [MULLION_CALL_PLATFORM_INFO] = CALL(call_platform_info, mullion_platform_info, 0),
+    [MULLION_CALL_CPU_INFO] = CALL(call_cpu_info, mullion_cpu_info, 0),
+    [MULLION_CALL_MEMORY_INFO] = CALL(call_memory_info, mullion_memory_info, 0),
+    [MULLION_CALL_MODULE_INFO] = CALL(call_module_info, mullion_module_info, 0),
+    [MULLION_CALL_PCI_INFO] = CALL(call_pci_info, mullion_pci_info, 0),
+    [MULLION_CALL_PARTITION_CREATE] = CALL(call_create, mullion_partition_create, 0),
+    [MULLION_CALL_PARTITION_ADD_MEMORY] = CALL(call_add_memory, mullion_partition_add_memory, NOT_AGENT),
+    [MULLION_CALL_WINDOW_OPEN] = ON_PARTITION(loading_open),
+    [MULLION_CALL_WINDOW_CLOSE] = ON_PARTITION(close_window),
+    [MULLION_CALL_PARTITION_START] = CALL(call_start, mullion_partition_start, NOT_AGENT),
+    [MULLION_CALL_PARTITION_STOP] = ON_PARTITION(partition_stop),
+    [MULLION_CALL_PARTITION_PAUSE] = ON_PARTITION(partition_pause),
+    [MULLION_CALL_PARTITION_RESUME] = ON_PARTITION(partition_resume),
+    [MULLION_CALL_PARTITION_RESET] = ON_PARTITION(partition_reset),
+    [MULLION_CALL_PARTITION_DESTROY] = ON_PARTITION(partition_destroy),
+    [MULLION_CALL_PARTITION_POWER_BUTTON] = ON_PARTITION(partition_power_button),
+    [MULLION_CALL_PARTITION_INFO] = CALL(call_info, mullion_partition_info, PARTITION),
+    [MULLION_CALL_PARTITION_COUNTERS] = CALL(call_counters, mullion_partition_counters, PARTITION),
+    [MULLION_CALL_CONSOLE_READ] = CALL(call_console_read, mullion_buffer, NOT_AGENT | BUFFER),
+    [MULLION_CALL_CONSOLE_WRITE] = CALL(call_console_write, mullion_buffer, NOT_AGENT | BUFFER),
+    [MULLION_CALL_HOST_CONSOLE_READ] = CALL(call_host_console_read, mullion_buffer, BUFFER),
+    [MULLION_CALL_HOST_CONSOLE_WRITE] = CALL(call_host_console_write, mullion_buffer, BUFFER),
+    [MULLION_CALL_EVENT_WAIT] = CALL(call_event_wait, mullion_event_wait, 0),
+    [MULLION_CALL_LOG_READ] = CALL(call_log_read, mullion_buffer, BUFFER),
+    [MULLION_CALL_HOST_RESET] = CALL(call_host_reset, mullion_host_reset, 0),
+    [MULLION_CALL_HOST_POWER_OFF] = CALL(call_host_power_off, mullion_host_power_off, 0),
+    [MULLION_CALL_AGENT_EXIT] = CALL(call_agent_exit, mullion_agent_exit, 0),
+};
+
+static int check_buffer(const struct mullion_buffer *buffer) {
+    if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
+    return (buffer->zero | buffer->zero2) != 0 ? -MULLION_E_NOT_ZERO : 0;
+}
+
+static int check_and_act(const struct call *call, union request *request) {
+    struct partition *target = (call->checks & PARTITION) != 0 ? partition_find(request->id) : NULL;
+    if ((call->checks & PARTITION) != 0 && target == NULL) { return -MULLION_E_NO_PARTITION; }
+    if ((call->checks & NOT_AGENT) == NOT_AGENT && request->id == MULLION_AGENT_ID) { return -MULLION_E_PERMISSION; }
+    int error = (call->checks & BUFFER) != 0 ? check_buffer(&request->buffer) : 0;
+    if (error != 0) { return error; }
+    if (call->handler != NULL) { return call->handler(request, target); }
+    return request->ref.zero != 0 ? -MULLION_E_NOT_ZERO : call->action(target);
+}
 
 static int check_caller(const struct vcpu *vcpu) {
     struct hvm_code code = hvm->code(vcpu);
@@ -381,7 +364,7 @@ static int dispatch(struct vcpu *vcpu, uint64_t number, gpa_t at) {
     if (error != 0) { return error; }
     vcpu->wait_request = at;
     caller = vcpu;
-    error = calls[number].handler(&request);
+    error = check_and_act(&calls[number], &request);
     int copied = partition_write(vcpu->partition, at, &request, calls[number].bytes);
     return error != 0 ? error : copied;
 }

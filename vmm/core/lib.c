@@ -55,24 +55,18 @@ static void put(struct output *out, char c) {
     if (out->used + 1 < out->bytes) { out->to[out->used++] = c; }
 }
 
-static void put_number(struct output *out, uint64_t value, unsigned base, unsigned width, char pad) {
+static void put_number(struct output *out, uint64_t value, unsigned base) {
     char digits[20];
     unsigned count = 0;
     do {
         digits[count++] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    for (unsigned i = count; i < width; i++) { put(out, pad); }
     while (count > 0) { put(out, digits[--count]); }
 }
 
 static void put_text(struct output *out, const char *text) {
     while (*text != 0) { put(out, *text++); }
-}
-
-static void put_signed(struct output *out, int64_t value, unsigned width, char pad) {
-    if (value < 0) { put(out, '-'); }
-    put_number(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, width, pad);
 }
 
 size_t text_format(char *to, size_t bytes, const char *format, va_list arguments) {
@@ -82,19 +76,13 @@ size_t text_format(char *to, size_t bytes, const char *format, va_list arguments
             put(&out, *f);
             continue;
         }
-        char pad = *++f == '0' ? '0' : ' ';
-        unsigned width = 0;
-        while (*f >= '0' && *f <= '9') { width = width * 10 + (unsigned)(*f++ - '0'); }
-        bool wide = *f == 'l';
+        bool wide = *++f == 'l';
         f += wide;
         switch (*f) {
         case 's': put_text(&out, va_arg(arguments, const char *)); break;
-        case 'c': put(&out, (char)va_arg(arguments, int)); break;
-        case 'd': put_signed(&out, wide ? va_arg(arguments, int64_t) : va_arg(arguments, int), width, pad); break;
         case 'u':
         case 'x':
-            put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), *f == 'u' ? 10 : 16,
-                       width, pad);
+            put_number(&out, wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), *f == 'u' ? 10 : 16);
             break;
         default: put(&out, *f); break;
         }

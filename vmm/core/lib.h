@@ -33,8 +33,8 @@ bool text_equal(const char *a, const char *b);
 void text_copy(char *to, const char *from, size_t bytes);
 
 /**
- * Formats into `to` (always terminated) and returns the length. Knows %s %c %% %u %d %x with l and a width
- * with or without leading zero: what the VMM's own messages need.
+ * Formats into `to` (always terminated) and returns the length. Knows %s %% %u %x and l: what the VMM's own
+ * messages need.
  */
 size_t text_format(char *to, size_t bytes, const char *format, va_list arguments);
 
