@@ -4,35 +4,25 @@
 
 #include "core/lib.h"
 
-enum tag_type {
-    TAG_END = 0,
-    TAG_MODULE = 3,
-    TAG_MEMORY_MAP = 6,
-    TAG_FRAMEBUFFER = 8,
-    TAG_ACPI_OLD = 14,
-    TAG_ACPI_NEW = 15,
-};
+enum tag_type { TAG_END, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TAG_FRAMEBUFFER = 8, TAG_ACPI_OLD = 14, TAG_ACPI_NEW };
 
 /* Fields by offset: of every tag, of each kind of tag, of a memory map's entry. */
-#define TAG_BYTES            4
-#define TAG_HEADER_BYTES     8
-#define MODULE_START         8
-#define MODULE_END           12
-#define MODULE_TEXT          16
-#define MAP_ENTRY_BYTES      8
-#define MAP_ENTRIES          16
-#define ENTRY_BYTES          8
-#define ENTRY_TYPE           16
-#define ENTRY_MIN_BYTES      20u
-#define ENTRY_USABLE         1u
-#define FRAMEBUFFER_ADDRESS  8
-#define FRAMEBUFFER_PITCH    16
-#define FRAMEBUFFER_WIDTH    20
-#define FRAMEBUFFER_HEIGHT   24
-#define FRAMEBUFFER_BITS     28
-#define FRAMEBUFFER_TYPE     29
-#define FRAMEBUFFER_RGB      1
-#define FRAMEBUFFER_VGA_TEXT 2
+enum { TAG_BYTES = 4, TAG_HEADER_BYTES = 8 };
+enum { MODULE_START = 8, MODULE_END = 12, MODULE_TEXT = 16 };
+enum { MAP_ENTRY_BYTES = 8, MAP_ENTRIES = 16 };
+enum { ENTRY_START = 0, ENTRY_BYTES = 8, ENTRY_TYPE = 16, ENTRY_MIN_BYTES = 20 };
+enum {
+    SCREEN_ADDRESS = 8,
+    SCREEN_PITCH = 16,
+    SCREEN_WIDTH = 20,
+    SCREEN_HEIGHT = 24,
+    SCREEN_BITS = 28,
+    SCREEN_TYPE = 29
+};
+
+#define ENTRY_TYPE_RAM   1u
+#define SCREEN_TYPE_RGB  1
+#define SCREEN_TYPE_TEXT 2
 
 static void read_module(const uint8_t *tag, struct boot_info *info) {
     if (info->module_count == BOOT_MAX_MODULES) {
@@ -71,25 +61,25 @@ static void read_memory_map(const uint8_t *tag, struct boot_info *info, bool usa
     const uint8_t *end = tag + read32(tag + TAG_BYTES);
     const uint8_t *at = tag + MAP_ENTRIES;
     for (; entry_bytes >= ENTRY_MIN_BYTES && at + entry_bytes <= end; at += entry_bytes) {
-        uint64_t start = read64(at);
+        uint64_t start = read64(at + ENTRY_START);
         uint64_t bytes = read64(at + ENTRY_BYTES);
         bytes = bytes < UINT64_MAX - start ? bytes : UINT64_MAX - start;
-        if ((read32(at + ENTRY_TYPE) == ENTRY_USABLE) == usable) {
+        if ((read32(at + ENTRY_TYPE) == ENTRY_TYPE_RAM) == usable) {
             (usable ? add_ram : subtract_ram)(info, start, start + bytes);
         }
     }
 }
 
 static void read_framebuffer(const uint8_t *tag, struct boot_info *info) {
-    uint8_t bits = tag[FRAMEBUFFER_BITS];
-    bool text = tag[FRAMEBUFFER_TYPE] == FRAMEBUFFER_VGA_TEXT;
-    bool drawable = tag[FRAMEBUFFER_TYPE] == FRAMEBUFFER_RGB && (bits == 32 || bits == 24);
+    uint8_t bits = tag[SCREEN_BITS];
+    bool text = tag[SCREEN_TYPE] == SCREEN_TYPE_TEXT;
+    bool drawable = tag[SCREEN_TYPE] == SCREEN_TYPE_RGB && (bits == 32 || bits == 24);
     if (!text && !drawable) { return; }
     info->screen = (struct screen_mode){.kind = text ? SCREEN_VGA_TEXT : SCREEN_FRAMEBUFFER,
-                                        .address = read64(tag + FRAMEBUFFER_ADDRESS),
-                                        .pitch_bytes = read32(tag + FRAMEBUFFER_PITCH),
-                                        .width = read32(tag + FRAMEBUFFER_WIDTH),
-                                        .height = read32(tag + FRAMEBUFFER_HEIGHT),
+                                        .address = read64(tag + SCREEN_ADDRESS),
+                                        .pitch_bytes = read32(tag + SCREEN_PITCH),
+                                        .width = read32(tag + SCREEN_WIDTH),
+                                        .height = read32(tag + SCREEN_HEIGHT),
                                         .bytes_per_pixel = bits / 8};
 }
 

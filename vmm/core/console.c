@@ -95,16 +95,21 @@ void console_write(const char *text, size_t count) {
     release();
 }
 
-size_t console_room(void) {
-    uint64_t waiting = 0;
+/** The most that any port still has to send. */
+static uint64_t unsent(void) {
+    uint64_t most = 0;
     take();
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        uint64_t behind = ports[i].present ? output_next - ports[i].sent : 0;
-        waiting = behind > waiting ? behind : waiting;
+        uint64_t behind = output_next - ports[i].sent;
+        most = behind > most ? behind : most;
     }
     release();
-    return (size_t)(OUTPUT_BYTES - waiting) / 2;
+    return most;
 }
+
+size_t console_room(void) { return (size_t)(OUTPUT_BYTES - unsent()) / 2; }
+
+bool console_busy(void) { return unsent() != 0; }
 
 static void receive(const struct port *port) {
     while (input_tail - input_head < INPUT_BYTES && (inb(port->base + LSR) & LSR_DATA_READY) != 0) {
@@ -121,14 +126,6 @@ bool console_poll(void) {
     bool unread = input_tail != input_head;
     release();
     return unread;
-}
-
-bool console_busy(void) {
-    take();
-    bool busy = false;
-    for (size_t i = 0; i < ARRAY_COUNT(ports); i++) { busy |= ports[i].present && ports[i].sent != output_next; }
-    release();
-    return busy;
 }
 
 size_t console_read(uint8_t *bytes, size_t count) {

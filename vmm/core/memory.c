@@ -27,50 +27,33 @@ static uint64_t ram_end(void) {
     return align_up(end, FRAME_BYTES);
 }
 
-/** If [at, at + bytes) meets a module, the module's start; else `at`. */
-static uint64_t below_modules(uint64_t at, uint64_t bytes) {
+/** Is [at, at + bytes) RAM without a module in it? */
+static bool is_unused(uint64_t at, uint64_t bytes) {
     for (uint32_t i = 0; i < platform.boot.module_count; i++) {
         const struct boot_module *module = &platform.boot.modules[i];
-        if (module->start < at + bytes && at < module->start + module->bytes) { return module->start; }
+        if (module->start < at + bytes && at < module->start + module->bytes) { return false; }
     }
-    return at;
-}
-
-/** The highest place below 4 GiB for `bytes` of frames that no module touches; 0 if there is none. */
-static uint64_t find_place(uint64_t bytes) {
-    uint64_t best = 0;
     for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
         const struct boot_ram *ram = &platform.boot.ram[i];
-        uint64_t lowest = align_up(ram->start, FRAME_BYTES);
-        lowest = lowest < 2 * FRAME_BYTES ? 2 * FRAME_BYTES : lowest;
-        uint64_t end = ram->start + ram->bytes < LOW_LIMIT ? ram->start + ram->bytes : LOW_LIMIT;
-        while (end >= lowest + bytes) {
-            uint64_t at = align_down(end - bytes, FRAME_BYTES);
-            uint64_t clear = below_modules(at, bytes);
-            if (clear == at) {
-                best = at >= lowest && at > best ? at : best;
-                break;
-            }
-            end = clear;
-        }
+        if (at >= ram->start && at + bytes <= ram->start + ram->bytes) { return true; }
     }
-    return best;
+    return false;
+}
+
+/** The highest unused multiple of `step` (at most `first`) from `first` on with `bytes` below `limit`; 0: none. */
+static uint64_t find_place(uint64_t first, uint64_t limit, uint64_t step, uint64_t bytes) {
+    for (uint64_t at = align_down(limit - bytes, step); at >= first && at < limit; at -= step) {
+        if (is_unused(at, bytes)) { return at; }
+    }
+    return 0;
 }
 
 static void find_trampoline_page(void) {
-    for (uint64_t page = TRAMPOLINE_FIRST; page < TRAMPOLINE_LAST; page += PAGE_BYTES) {
-        for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
-            const struct boot_ram *ram = &platform.boot.ram[i];
-            if (page >= ram->start && page + PAGE_BYTES <= ram->start + ram->bytes &&
-                below_modules(page, PAGE_BYTES) == page) {
-                platform.trampoline_page = page;
-                return;
-            }
-        }
+    platform.trampoline_page = find_place(TRAMPOLINE_FIRST, TRAMPOLINE_LAST, PAGE_BYTES, PAGE_BYTES);
+    if (platform.trampoline_page == 0) {
+        log_fatal("no free page below 1 MiB to start the other CPUs from; the firmware's memory map leaves none; "
+                  "update the firmware");
     }
-    log_fatal("no free page below 1 MiB to start the other CPUs from; the firmware's memory map leaves none; "
-              "update "
-              "the firmware");
 }
 
 /** What the loader left behind a module in its last page belongs to nobody: the agent shall not see it. */
@@ -86,7 +69,7 @@ void memory_init(void) {
     uint64_t table_bytes = align_up(end / FRAME_BYTES * sizeof(struct frame), PAGE_BYTES);
     uint64_t pool = POOL_BYTES + cpu_count() * POOL_BYTES_PER_CPU;
     uint64_t bytes = align_up(table_bytes + pool, FRAME_BYTES);
-    uint64_t start = find_place(bytes);
+    uint64_t start = find_place(2 * FRAME_BYTES, LOW_LIMIT, FRAME_BYTES, bytes);
     uint64_t needed = bytes + FRAME_BYTES + AGENT_RAM_BYTES + AGENT_STATE_BYTES;
     if (start == 0) {
         log_fatal("too little memory: %lu MiB found, the VMM and the agent alone need %lu MiB; add memory",
