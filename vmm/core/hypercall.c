@@ -158,10 +158,10 @@ static int call_counters(union request *request, struct partition *target) {
 /* ---- calls with a buffer ---- */
 
 /** Where bytes come from: reads up to `count` at *offset (which it may move up) and returns how many. */
-typedef size_t byte_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count);
+typedef size_t byte_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count);
 
 /** Moves bytes from a source into the caller's buffer, piece by piece. */
-static int fill_buffer(struct mullion_buffer *buffer, byte_source *source, void *context) {
+static int fill_buffer(struct mullion_buffer *buffer, byte_source *source, struct partition *target) {
     uint8_t chunk[CHUNK_BYTES];
     uint32_t wanted = buffer->bytes;
     uint64_t offset = buffer->offset;
@@ -169,7 +169,7 @@ static int fill_buffer(struct mullion_buffer *buffer, byte_source *source, void 
     for (bool first = true; buffer->bytes < wanted; first = false) {
         uint32_t room = wanted - buffer->bytes < CHUNK_BYTES ? wanted - buffer->bytes : CHUNK_BYTES;
         uint64_t asked = offset;
-        size_t count = source(context, &offset, chunk, room);
+        size_t count = source(target, &offset, chunk, room);
         if (first) {
             buffer->offset = offset;
         } else if (offset != asked) {
@@ -184,32 +184,19 @@ static int fill_buffer(struct mullion_buffer *buffer, byte_source *source, void 
     return 0;
 }
 
-static size_t console_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
-    struct partition *p = context;
-    spin_lock(&p->device_lock);
-    size_t copied = uart_output(&p->uart, offset, bytes, count);
-    spin_unlock(&p->device_lock);
+static size_t console_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
+    spin_lock(&target->device_lock);
+    size_t copied = uart_output(&target->uart, offset, bytes, count);
+    spin_unlock(&target->device_lock);
     return copied;
 }
 
-static size_t log_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
+static size_t log_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
     return log_read(offset, bytes, count);
 }
 
-static size_t host_source(void *context, uint64_t *offset, uint8_t *bytes, size_t count) {
+static size_t host_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
     return console_read(bytes, count);
-}
-
-static int call_console_read(union request *request, struct partition *target) {
-    return fill_buffer(&request->buffer, console_source, target);
-}
-
-static int call_log_read(union request *request, struct partition *target) {
-    return fill_buffer(&request->buffer, log_source, NULL);
-}
-
-static int call_host_console_read(union request *request, struct partition *target) {
-    return fill_buffer(&request->buffer, host_source, NULL);
 }
 
 static size_t console_input(struct partition *p, const uint8_t *bytes, size_t count) {
@@ -292,18 +279,21 @@ enum check {
     BUFFER = 4,
 };
 
-/* A call that names just a partition has an action, the others a handler. */
+/* A call that names just a partition has an action, one that fills a buffer a source, the others a handler. */
 struct call {
     call_handler *handler;
     int (*action)(struct partition *target);
+    byte_source *source;
     uint32_t bytes;
-    enum check checks;
+    unsigned checks;
 };
 
-#define CALL(handler, type, checks)                                                                                    \
-    { handler, NULL, sizeof(struct type), (enum check)(checks) }
-#define ON_PARTITION(action)                                                                                           \
-    { NULL, action, sizeof(struct mullion_partition_ref), NOT_AGENT }
+#define CALL(function, type, check)                                                                                    \
+    { .handler = function, .bytes = sizeof(struct type), .checks = check }
+#define ON_PARTITION(function)                                                                                         \
+    { .action = function, .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT }
+#define READ(function, check)                                                                                          \
+    { .source = function, .bytes = sizeof(struct mullion_buffer), .checks = check }
 
 static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PLATFORM_INFO] = CALL(call_platform_info, mullion_platform_info, 0),
@@ -324,12 +314,12 @@ static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PARTITION_POWER_BUTTON] = ON_PARTITION(partition_power_button),
     [MULLION_CALL_PARTITION_INFO] = CALL(call_info, mullion_partition_info, PARTITION),
     [MULLION_CALL_PARTITION_COUNTERS] = CALL(call_counters, mullion_partition_counters, PARTITION),
-    [MULLION_CALL_CONSOLE_READ] = CALL(call_console_read, mullion_buffer, NOT_AGENT | BUFFER),
+    [MULLION_CALL_CONSOLE_READ] = READ(console_source, NOT_AGENT | BUFFER),
     [MULLION_CALL_CONSOLE_WRITE] = CALL(call_console_write, mullion_buffer, NOT_AGENT | BUFFER),
-    [MULLION_CALL_HOST_CONSOLE_READ] = CALL(call_host_console_read, mullion_buffer, BUFFER),
+    [MULLION_CALL_HOST_CONSOLE_READ] = READ(host_source, BUFFER),
     [MULLION_CALL_HOST_CONSOLE_WRITE] = CALL(call_host_console_write, mullion_buffer, BUFFER),
     [MULLION_CALL_EVENT_WAIT] = CALL(call_event_wait, mullion_event_wait, 0),
-    [MULLION_CALL_LOG_READ] = CALL(call_log_read, mullion_buffer, BUFFER),
+    [MULLION_CALL_LOG_READ] = READ(log_source, BUFFER),
     [MULLION_CALL_HOST_RESET] = CALL(call_host_reset, mullion_host_reset, 0),
     [MULLION_CALL_HOST_POWER_OFF] = CALL(call_host_power_off, mullion_host_power_off, 0),
     [MULLION_CALL_AGENT_EXIT] = CALL(call_agent_exit, mullion_agent_exit, 0),
@@ -347,6 +337,7 @@ static int check_and_act(const struct call *call, union request *request) {
     int error = (call->checks & BUFFER) != 0 ? check_buffer(&request->buffer) : 0;
     if (error != 0) { return error; }
     if (call->handler != NULL) { return call->handler(request, target); }
+    if (call->source != NULL) { return fill_buffer(&request->buffer, call->source, target); }
     return request->ref.zero != 0 ? -MULLION_E_NOT_ZERO : call->action(target);
 }
 

@@ -44,26 +44,24 @@ static const struct mmio_row *row_of(uint64_t address) {
     return NULL;
 }
 
-static uint64_t bytes_mask(unsigned bytes) { return bytes >= 8 ? UINT64_MAX : BIT(8 * bytes) - 1; }
+static uint64_t register_value(const struct vcpu *vcpu, const struct insn *insn) {
+    return insn->gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn->gpr];
+}
 
 static uint64_t source_value(const struct vcpu *vcpu, const struct insn *insn) {
-    uint64_t value = insn->gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn->gpr];
-    value = insn->high_byte ? value >> 8 : value;
+    uint64_t value = register_value(vcpu, insn) >> (insn->high_byte ? 8 : 0);
     return (insn->has_immediate ? insn->immediate : value) & bytes_mask(insn->access_bytes);
 }
 
+/** A register of 4 or 8 bytes is written whole, a smaller one keeps the rest. */
 static void load_register(struct vcpu *vcpu, const struct insn *insn, uint64_t value) {
+    unsigned shift = insn->high_byte ? 8 : 0;
+    uint64_t mask = bytes_mask(insn->register_bytes) << shift;
+    uint64_t kept = insn->register_bytes < 4 ? register_value(vcpu, insn) & ~mask : 0;
     uint64_t sign = BIT(8 * insn->access_bytes - 1);
-    uint64_t old = insn->gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn->gpr];
     value &= bytes_mask(insn->access_bytes);
-    value = insn->sign_extend && (value & sign) != 0 ? value | ~bytes_mask(insn->access_bytes) : value;
-    if (insn->register_bytes < 4) {
-        unsigned shift = insn->high_byte ? 8 : 0;
-        uint64_t mask = bytes_mask(insn->register_bytes) << shift;
-        value = (old & ~mask) | (value << shift & mask);
-    } else {
-        value &= bytes_mask(insn->register_bytes);
-    }
+    value = insn->sign_extend ? (value ^ sign) - sign : value;
+    value = kept | (value << shift & mask);
     if (insn->gpr == RSP) {
         hvm->write(vcpu, HVM_RSP, value);
     } else {

@@ -66,18 +66,16 @@ static const struct port_row *row_of(uint16_t port, unsigned bytes) {
     return NULL;
 }
 
-static uint32_t width_mask(unsigned bytes) { return bytes == 4 ? UINT32_MAX : (1u << (8 * bytes)) - 1; }
-
 /** IN writes AL, AX or EAX; a 32-bit result clears the upper half of RAX. */
 static void set_result(struct vcpu *vcpu, unsigned bytes, uint32_t value) {
-    uint64_t mask = width_mask(bytes);
+    uint64_t mask = bytes_mask(bytes);
     uint64_t kept = bytes == 4 ? 0 : vcpu->gpr[RAX] & ~mask;
     vcpu->gpr[RAX] = kept | (value & mask);
 }
 
 static uint32_t access(struct vcpu *vcpu, const struct port_row *row) {
     const struct vcpu_exit *exit = &vcpu->exit;
-    uint32_t value = (uint32_t)vcpu->gpr[RAX] & width_mask(exit->port_bytes);
+    uint32_t value = (uint32_t)(vcpu->gpr[RAX] & bytes_mask(exit->port_bytes));
     spin_lock(&vcpu->partition->device_lock);
     if (exit->port_in) {
         value = row->read(vcpu, exit->port, exit->port_bytes);

@@ -26,6 +26,9 @@ static inline hpa_t hpa(uint64_t v) { return (hpa_t){v}; }
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)         (1ull << (n))
 
+/** A value of `bytes` (1..8) ones. */
+static inline uint64_t bytes_mask(unsigned bytes) { return UINT64_MAX >> (64 - 8 * bytes); }
+
 static inline uint64_t align_down(uint64_t value, uint64_t alignment) { return value & ~(alignment - 1); }
 
 static inline uint64_t align_up(uint64_t value, uint64_t alignment) {

@@ -2,13 +2,8 @@
 /* The emulated IO-APIC: see ioapic.h. */
 #include "dev/ioapic.h"
 
-#define OFFSET_SELECT 0x00
-#define OFFSET_WINDOW 0x10
-
-#define REGISTER_ID          0x00
-#define REGISTER_VERSION     0x01
-#define REGISTER_ARBITRATION 0x02
-#define REGISTER_REDIRECTION 0x10
+enum { OFFSET_SELECT = 0x00, OFFSET_WINDOW = 0x10 };
+enum { REGISTER_ID = 0x00, REGISTER_VERSION = 0x01, REGISTER_ARBITRATION = 0x02, REGISTER_REDIRECTION = 0x10 };
 
 #define ID_MASK       0x0f000000u
 #define VERSION_VALUE (0x11u | (IOAPIC_PINS - 1) << 16)

@@ -30,12 +30,11 @@ static uint64_t config_read(uint64_t function, uint32_t offset, unsigned bytes) 
     return value;
 }
 
-static uint32_t all_ones(unsigned bytes) { return (uint32_t)(BIT(8 * bytes) - 1); }
-
 uint32_t pci_port_read(const struct pci_bus *bus, uint16_t port, unsigned bytes) {
     if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) return bus->address;
     unsigned lane = port & 3u;
-    if (port < MACHINE_PORT_PCI_DATA || lane + bytes > 4 || !(bus->address & ADDRESS_ENABLE)) return all_ones(bytes);
+    if (port < MACHINE_PORT_PCI_DATA || lane + bytes > 4 || !(bus->address & ADDRESS_ENABLE))
+        return (uint32_t)bytes_mask(bytes);
     uint32_t function = (bus->address >> 8) & 0xffff;
     return (uint32_t)config_read(function, (bus->address & 0xfc) + lane, bytes);
 }

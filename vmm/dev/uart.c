@@ -2,40 +2,17 @@
 /* The emulated 16550A: see uart.h. The line speed is infinite: a byte written has left at once. */
 #include "dev/uart.h"
 
-/* DATA is RBR and THR. A write to IIR is one to FCR. */
+/* DATA is RBR and THR. */
 enum reg { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
 
-#define IER_RECEIVED 0x01
-#define IER_THR      0x02
-#define IER_WRITABLE 0x0f
-
-#define IIR_NONE     0x01
-#define IIR_THR      0x02
-#define IIR_RECEIVED 0x04
-#define IIR_TIMEOUT  0x0c
-#define IIR_FIFOS    0xc0
-
-#define FCR_ENABLE   0x01
-#define FCR_CLEAR_RX 0x02
-#define FCR_TRIGGER  0xc0
-
-#define LCR_DLAB 0x80
-
-#define MCR_DTR      0x01
-#define MCR_RTS      0x02
-#define MCR_OUT1     0x04
-#define MCR_OUT2     0x08
-#define MCR_LOOP     0x10
-#define MCR_WRITABLE 0x1f
-
-#define LSR_DATA_READY 0x01
-#define LSR_THR_EMPTY  0x20
-#define LSR_IDLE       0x40
-
-#define MSR_CTS 0x10
-#define MSR_DSR 0x20
-#define MSR_RI  0x40
-#define MSR_DCD 0x80
+/* Bits of the registers; FCR is written where IIR is read. */
+enum { IER_RECEIVED = 0x01, IER_THR = 0x02, IER_WRITABLE = 0x0f };
+enum { IIR_NONE = 0x01, IIR_THR = 0x02, IIR_RECEIVED = 0x04, IIR_TIMEOUT = 0x0c, IIR_FIFOS = 0xc0 };
+enum { FCR_ENABLE = 0x01, FCR_CLEAR_RX = 0x02, FCR_TRIGGER = 0xc0 };
+enum { LCR_DLAB = 0x80 };
+enum { MCR_DTR = 0x01, MCR_RTS = 0x02, MCR_OUT1 = 0x04, MCR_OUT2 = 0x08, MCR_LOOP = 0x10, MCR_WRITABLE = 0x1f };
+enum { LSR_DATA_READY = 0x01, LSR_THR_EMPTY = 0x20, LSR_IDLE = 0x40 };
+enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
 
 #define FIFO_BYTES 16
 

@@ -5,29 +5,12 @@
 #include "mullion/machine.h"
 
 /* Register numbers: MSR minus MSR_X2APIC_FIRST. */
-enum reg {
-    REG_ID = 0x02,
-    REG_VERSION = 0x03,
-    REG_TPR = 0x08,
-    REG_PPR = 0x0a,
-    REG_EOI = 0x0b,
-    REG_LDR = 0x0d,
-    REG_SVR = 0x0f,
-    REG_ISR = 0x10,
-    REG_TMR = 0x18,
-    REG_IRR = 0x20,
-    REG_ESR = 0x28,
-    REG_ICR = 0x30,
-    REG_LVT = 0x32, /* the timer's, then the others in the order of enum lvt */
-    REG_INITIAL_COUNT = 0x38,
-    REG_CURRENT_COUNT = 0x39,
-    REG_DIVIDE = 0x3e,
-    REG_SELF_IPI = 0x3f,
-};
+enum { REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_PPR = 0x0a, REG_EOI = 0x0b, REG_LDR = 0x0d };
+enum { REG_SVR = 0x0f, REG_ISR = 0x10, REG_TMR = 0x18, REG_IRR = 0x20, REG_ESR = 0x28, REG_ICR = 0x30 };
+enum { REG_LVT = 0x32, REG_INITIAL_COUNT = 0x38, REG_CURRENT_COUNT = 0x39, REG_DIVIDE = 0x3e, REG_SELF_IPI = 0x3f };
 
-#define LVT_TIMER 0 /* indices of apic.lvt */
-#define LVT_LINT0 3
-#define LVT_ERROR 5
+/* Indices of apic.lvt; REG_LVT is the timer's, then the others in this order. */
+enum { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR };
 
 #define BASE_ADDRESS 0xfee00000ull
 #define BASE_BSP     BIT(8)
@@ -71,8 +54,8 @@ static const uint64_t reserved_bits[] = {
     [REG_ESR] = BITS_ABOVE(0),
     [REG_ICR] = BIT(13) | BIT(16) | BIT(17) | 0xfff00000ull,
     [REG_LVT] = ~0x710ffull,
-    [REG_LVT + 1 ... REG_LVT + 2] = ~0x117ffull,
-    [REG_LVT + LVT_LINT0... REG_LVT + LVT_LINT0 + 1] = ~0x1f7ffull,
+    [REG_LVT + LVT_THERMAL... REG_LVT + LVT_PERFORMANCE] = ~0x117ffull,
+    [REG_LVT + LVT_LINT0... REG_LVT + LVT_LINT1] = ~0x1f7ffull,
     [REG_LVT + LVT_ERROR] = ~0x110ffull,
     [REG_INITIAL_COUNT] = BITS_ABOVE(32),
     [REG_DIVIDE] = ~0xbull,
@@ -255,7 +238,7 @@ static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now
 
 /* NMI and, at the pins, ExtINT are stored. A software-disabled APIC keeps every entry masked. */
 static int write_lvt(struct x2apic *apic, uint32_t entry, uint32_t value) {
-    bool pin = entry == LVT_LINT0 || entry == LVT_LINT0 + 1;
+    bool pin = entry == LVT_LINT0 || entry == LVT_LINT1;
     uint32_t mode = LVT_MODE(value);
     if (mode != MODE_FIXED && mode != MODE_NMI && !(pin && mode == MODE_EXTINT)) return X2APIC_ERROR;
     value |= apic->svr & SVR_ENABLED ? 0 : (uint32_t)LVT_MASKED;

@@ -7,16 +7,14 @@
 #define CONFIG_ADDRESS    0xcf8
 #define CONFIG_DATA       0xcfc
 #define CONFIG_ENABLE     BIT(31)
-#define REG_ID            0x00u
-#define REG_COMMAND       0x04u
-#define REG_CLASS         0x08u
-#define REG_HEADER        0x0cu
 #define COMMAND_MASTER    BIT(2)
 #define HEADER_TYPE_MASK  0x7fu
 #define HEADER_MULTI      0x80u
 #define FUNCTIONS_PER_BUS 256u
 #define ECAM_BUS_BYTES    0x100000ull
 #define BOOT_MAP_END      0x100000000ull
+
+enum { REG_ID = 0x00, REG_COMMAND = 0x04, REG_CLASS = 0x08, REG_HEADER = 0x0c };
 
 static struct mullion_pci_info functions[PCI_HOST_MAX];
 static uint32_t count, dropped;
