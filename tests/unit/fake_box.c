@@ -271,7 +271,8 @@ void box_start(void)
     box_scrub();
 }
 
-/* The table of partitions outlives the box: empty it, the agent last, as its window shows another's memory. */
+/* The table of partitions outlives the box: empty it, the agent last, as its window shows another's memory.
+ */
 void box_stop(void)
 {
     for (uint32_t i = 0; i < BOX_CPUS; i++)

@@ -90,11 +90,11 @@ static void each_part_of_the_image_has_its_rights(void **state)
 {
     (void)state;
     expect(vmm_image_start, false, true);
-    expect(vmm_text_end - 1, false, true);
+    expect(vmm_image_start + 2 * PAGE_BYTES - 1, false, true);
     expect(vmm_text_end, false, false);
-    expect(vmm_rodata_end - 1, false, false);
+    expect(vmm_image_start + 3 * PAGE_BYTES - 1, false, false);
     expect(vmm_rodata_end, true, false);
-    expect(vmm_image_end - 1, true, false);
+    expect(vmm_image_start + 6 * PAGE_BYTES - 1, true, false);
     assert_false(walk((uint64_t)(uintptr_t)vmm_image_start - 1).present);
     assert_false(walk((uint64_t)(uintptr_t)vmm_image_end).present);
 }

@@ -90,7 +90,7 @@ static const struct {
     {0xa3, 0xa4, "undefined"}, /* MCOMMIT, TLBSYNC */
     {0xa5, 0xa6, "refuse"},    /* bus lock, idle HLT */
     {0x400, 0x400, "mmio"},
-    {0x401, 0x403, "refuse"}, /* AVIC, VMGEXIT */
+    {0x401, 0x403, "refuse"},                        /* AVIC, VMGEXIT */
     {UINT32_MAX - 3ull, UINT32_MAX, "entry_failed"}, /* QEMU writes 32 bits */
     {UINT64_MAX - 3, UINT64_MAX, "entry_failed"},
 };

@@ -86,7 +86,6 @@ static inline uint64_t read_cr4(void) {
     return value;
 }
 
-
 static inline void write_cr3(uint64_t value) { __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
 
 static inline void write_cr4(uint64_t value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
