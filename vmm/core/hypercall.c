@@ -209,8 +209,8 @@ static size_t console_input(struct partition *p, const uint8_t *bytes, size_t co
 
 /** Copies the first `*count` bytes of the caller's buffer: as many as it has and `room` and a chunk hold. */
 static int take_chunk(const struct mullion_buffer *buffer, size_t room, uint8_t chunk[CHUNK_BYTES], size_t *count) {
-    room = room < CHUNK_BYTES ? room : CHUNK_BYTES;
-    *count = buffer->bytes < room ? buffer->bytes : room;
+    *count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
+    *count = *count < room ? *count : room;
     return partition_read(caller->partition, gpa(buffer->gpa), chunk, *count);
 }
 
@@ -289,11 +289,11 @@ struct call {
 };
 
 #define CALL(function, type, check)                                                                                    \
-    { .handler = function, .bytes = sizeof(struct type), .checks = check }
+    { .handler = (function), .bytes = sizeof(struct type), .checks = (check) }
 #define ON_PARTITION(function)                                                                                         \
-    { .action = function, .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT }
+    { .action = (function), .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT }
 #define READ(function, check)                                                                                          \
-    { .source = function, .bytes = sizeof(struct mullion_buffer), .checks = check }
+    { .source = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check) }
 
 static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PLATFORM_INFO] = CALL(call_platform_info, mullion_platform_info, 0),
