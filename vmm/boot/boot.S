@@ -155,7 +155,6 @@ ap_trampoline_end:
 ap_entry_32:                        /* EBX = linear address of the trampoline page */
     mov $32, %eax
     mov %eax, %ds
-    mov %eax, %ss
     add $(ap_trampoline_fields - ap_trampoline), %ebx
     mov $cpu_main_ap, %edi
     jmp enter_long_mode

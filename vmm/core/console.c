@@ -139,14 +139,12 @@ size_t console_read(uint8_t *bytes, size_t count) {
 void console_panic(void) { panicking = true; }
 
 void console_describe(char *text, size_t bytes) {
-    text_copy(text, "", bytes);
+    size_t used = 0;
+    text[0] = 0;
     for (size_t i = 0; i <= ARRAY_COUNT(ports); i++) {
-        const char *name = i < ARRAY_COUNT(ports) ? (ports[i].present ? ports[i].name : "") : screen_name();
-        size_t used = strlen(text);
-        if (name[0] != 0 && used > 0) {
-            text_copy(text + used, ", ", bytes - used);
-            used += 2;
-        }
-        text_copy(text + used, name, bytes - used);
+        const char *name = i == ARRAY_COUNT(ports) ? screen_name() : ports[i].present ? ports[i].name : "";
+        if (used > 0 && name[0] != 0) { text_copy(text + used, ", ", bytes - used); }
+        text_copy(text + strlen(text), name, bytes - strlen(text));
+        used = strlen(text);
     }
 }

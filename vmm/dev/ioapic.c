@@ -47,25 +47,17 @@ uint32_t ioapic_read(const struct ioapic *ioapic, uint64_t offset) {
     }
 }
 
-/* The 8-bit broadcast means all of them in x2APIC mode too. */
-static struct ioapic_message entry_message(uint64_t entry) {
-    uint32_t destination = (uint32_t)(entry >> 56);
-    bool logical = entry & ENTRY_LOGICAL;
-    if (!logical && destination == DESTINATION_BROADCAST_8) destination = DESTINATION_BROADCAST;
-    return (struct ioapic_message){
-        .vector = (uint8_t)entry,
-        .destination = destination,
-        .logical = logical,
-    };
-}
-
-/* Sends the remembered edge of `pin` if its entry lets it through. */
+/* Sends the remembered edge of `pin` if its entry lets it through. The 8-bit broadcast means all of them in x2APIC mode
+ * too. */
 static bool deliver(struct ioapic *ioapic, unsigned pin, struct ioapic_message *message) {
     uint64_t entry = ioapic->redirection[pin];
     if (!(ioapic->raised & BIT(pin)) || (entry & ENTRY_MASKED)) return false;
     ioapic->raised &= ~(uint32_t)BIT(pin);
     if (ENTRY_MODE(entry) > MODE_LOWEST) return false;
-    *message = entry_message(entry);
+    uint32_t destination = (uint32_t)(entry >> 56);
+    bool logical = entry & ENTRY_LOGICAL;
+    if (!logical && destination == DESTINATION_BROADCAST_8) destination = DESTINATION_BROADCAST;
+    *message = (struct ioapic_message){(uint8_t)entry, destination, logical};
     return true;
 }
 

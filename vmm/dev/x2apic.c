@@ -153,17 +153,13 @@ static uint64_t timer_divisor(const struct x2apic *apic) {
     return 1ull << ((code + 1) & 7);
 }
 
-/* Rounded up. Below 2^52 for the longest count (2^39 ns) at any rate: split so that no product overflows. */
-static uint64_t ticks_from_ns(const struct x2apic *apic, uint64_t ns) {
-    uint64_t part = (ns % NS_PER_MS) * apic->tsc_khz;
-    return ns / NS_PER_MS * apic->tsc_khz + (part + NS_PER_MS - 1) / NS_PER_MS;
+/* value * to / from, rounded up, so that the count is not 0 before the interrupt. Below 2^52 for the longest count
+ * (2^39 ns) at any rate: split so that no product overflows. */
+static uint64_t scale(uint64_t value, uint64_t to, uint64_t from) {
+    return value / from * to + (value % from * to + from - 1) / from;
 }
 
-/* Rounded up too: the count is not 0 before the interrupt. */
-static uint64_t ns_from_ticks(const struct x2apic *apic, uint64_t ticks) {
-    uint64_t part = ticks % apic->tsc_khz * NS_PER_MS;
-    return ticks / apic->tsc_khz * NS_PER_MS + (part + apic->tsc_khz - 1) / apic->tsc_khz;
-}
+static uint64_t ticks_from_ns(const struct x2apic *apic, uint64_t ns) { return scale(ns, apic->tsc_khz, NS_PER_MS); }
 
 /* A deadline past the end of TSC time never comes. */
 static uint64_t deadline_after(uint64_t from, uint64_t ticks) {
@@ -182,7 +178,7 @@ static uint32_t current_count(const struct x2apic *apic, uint64_t now) {
     uint64_t left = apic->deadline_tsc - now;
     uint64_t divisor = timer_divisor(apic);
     if (left >= ticks_from_ns(apic, apic->timer_initial * divisor)) return apic->timer_initial;
-    return (uint32_t)((ns_from_ticks(apic, left) + divisor - 1) / divisor);
+    return (uint32_t)((scale(left, NS_PER_MS, apic->tsc_khz) + divisor - 1) / divisor);
 }
 
 static void start_count(struct x2apic *apic, uint32_t count, uint64_t now) {
@@ -287,16 +283,12 @@ static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *ef
 
 /* ---- register file ---- */
 
-/* ISR, TMR and IRR; TMR stays 0 because no pin is level-triggered. */
-static uint32_t read_vector_word(const struct x2apic *apic, uint32_t reg) {
-    if (reg < REG_TMR) return apic->isr[reg - REG_ISR];
-    return reg < REG_IRR ? 0 : load(&apic->irr[reg - REG_IRR]);
-}
-
 #define NO_REGISTER UINT64_MAX /* no register reads like this */
 
 static uint64_t read_register(const struct x2apic *apic, uint32_t reg, uint64_t now) {
-    if (reg >= REG_ISR && reg < REG_ESR) return read_vector_word(apic, reg);
+    if (reg >= REG_ISR && reg < REG_TMR) return apic->isr[reg - REG_ISR];
+    if (reg >= REG_TMR && reg < REG_IRR) return 0; /* no pin is level-triggered */
+    if (reg >= REG_IRR && reg < REG_ESR) return load(&apic->irr[reg - REG_IRR]);
     if (reg >= REG_LVT && reg < REG_INITIAL_COUNT) return apic->lvt[reg - REG_LVT];
     switch (reg) {
     case REG_ID: return apic->id;
