@@ -11,6 +11,7 @@
 #include "os/os.h"
 
 #define CRASH_RESTARTS 5u     /* in a row; then the partition stays down */
+#define START_DEATHS   2u     /* agents that died starting one partition; then it is left alone */
 #define CALM_MS        60000u /* a run this long makes the next crash the first again */
 
 static const char *const phase_names[PHASE_COUNT] = {
@@ -149,21 +150,42 @@ static void remember(struct machine *machine, const struct agent_state *state)
         if (p != NULL) {
             p->desired = (enum desired_state)state->partitions[i].desired;
             p->crash_restarts = state->partitions[i].crash_restarts;
+            p->attempts = state->partitions[i].attempts;
             p->live = p->id != 0 && p->desired == DESIRED_RUNNING;
         }
     }
 }
 
-/* A partition that the dead agent left half-made: its memory is not complete, so it is made anew. */
-static void half_made_destroy(struct machine *machine)
+/* What the dead agent made and nobody can use: an unwanted one, or one whose memory is not complete. */
+static bool is_leftover(const struct partition *p)
+{
+    bool complete = p->info.memory_bytes == p->spec->memory_bytes;
+    return p->id != 0 && (p->desired == DESIRED_ABSENT ||
+                          (p->phase == PHASE_DEFINED && (p->desired != DESIRED_RUNNING || !complete)));
+}
+
+/* Agents died while they started it: one more must not, or the box loses its console over one bad image. */
+static void start_give_up(struct partition *p)
+{
+    bool wants = p->desired == DESIRED_RUNNING && (p->id == 0 || p->phase == PHASE_DEFINED);
+    if (wants && p->attempts >= START_DEATHS) {
+        p->desired = DESIRED_ABSENT;
+        snprintf(p->trouble.text, sizeof(p->trouble.text),
+                 "partition \"%s\": not started: the agent died %" PRIu32
+                 " times while starting it: replace its image \"%s\", report this as a defect",
+                 p->spec->name, p->attempts, p->spec->kernel);
+    }
+}
+
+/* Brings every partition to where it was before, or to where the dead agent was taking it. */
+static void settle(struct machine *machine)
 {
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
-        if (p->phase == PHASE_DEFINED && p->info.memory_bytes != p->spec->memory_bytes) {
-            struct failure ignored = {.text = ""};
-            enum desired_state desired = p->desired;
-            partition_destroy(machine, p, &ignored);
-            p->desired = desired;
+        start_give_up(p);
+        if (is_leftover(p)) {
+            partition_discard(p);
+            p->desired = p->id != 0 ? DESIRED_STOPPED : p->desired;
         }
     }
 }
@@ -175,17 +197,18 @@ static void take_over(struct machine *machine)
     problem_add(
         &machine->problems, "agent: restarted %" PRIu32 " time%s: reason in `log`: report it as a defect",
         machine->box.platform.agent_generation, machine->box.platform.agent_generation == 1 ? "" : "s");
-    for (unsigned i = 0; i < machine->partition_count; i++) {
+    bool lost = !known && state_is_used(machine->state_area);
+    for (unsigned i = 0; i < machine->partition_count && (known || lost); i++) {
         machine->partitions[i].desired = DESIRED_ABSENT;
     }
     adopt_all(machine);
     if (known) {
         remember(machine, &state);
-    } else {
+    } else if (lost) {
         problem_add(&machine->problems, "agent: its state area is damaged: only partitions that exist are "
                                         "known: `start` the others by hand");
     }
-    half_made_destroy(machine);
+    settle(machine);
 }
 
 void machine_read(struct machine *machine, void (*announce)(const char *line))
@@ -211,8 +234,8 @@ void machine_save(struct machine *machine)
     struct agent_state state = {.boot_ms = machine->boot_ms, .count = machine->partition_count};
     for (unsigned i = 0; i < machine->partition_count; i++) {
         const struct partition *p = &machine->partitions[i];
-        state.partitions[i] =
-            (struct state_partition){.id = p->id, .desired = p->desired, .crash_restarts = p->crash_restarts};
+        state.partitions[i] = (struct state_partition){
+            .id = p->id, .desired = p->desired, .crash_restarts = p->crash_restarts, .attempts = p->attempts};
         memcpy(state.partitions[i].name, p->spec->name, sizeof(state.partitions[i].name));
     }
     state_save(machine->state_area, &state);
@@ -258,7 +281,7 @@ static bool restart_wanted(struct machine *machine, struct partition *p, bool cr
     if (crashed) {
         p->crash_restarts = ran_calmly(machine, p) ? 1 : p->crash_restarts + 1;
     }
-    return p->crash_restarts <= CRASH_RESTARTS;
+    return !crashed || p->crash_restarts <= CRASH_RESTARTS;
 }
 
 static void ended(struct machine *machine, struct partition *p)
@@ -278,9 +301,12 @@ static void ended(struct machine *machine, struct partition *p)
         p->desired = DESIRED_STOPPED;
         machine_save(machine);
     }
-    if (crashed && p->trouble.text[0] == 0) {
+    if (crashed && (!restart || p->trouble.text[0] == 0)) {
+        const char *then = restart                              ? " and was started again"
+                           : p->crash_restarts > CRASH_RESTARTS ? " too often in a row and stays stopped"
+                                                                : "";
         snprintf(p->trouble.text, sizeof(p->trouble.text), "partition \"%s\": crashed%s: %s: %s",
-                 p->spec->name, restart ? " and was started again" : "", reason, words_remedy(reason_code));
+                 p->spec->name, then, reason, words_remedy(reason_code));
     }
 }
 

@@ -34,6 +34,7 @@ struct partition {
     enum desired_state desired;
     uint32_t id; /* the VMM's, 0: not created */
     uint32_t crash_restarts;
+    uint32_t attempts;                  /* starts begun and not ended, by agents that died in them too */
     bool live;                          /* was running; its end has not been dealt with yet */
     struct mullion_partition_info info; /* as of the last change */
     struct failure trouble;             /* shown under `problems:`; empty if all is well */
@@ -102,6 +103,9 @@ int partition_power_button(struct machine *machine, struct partition *p, struct 
 
 /** Gives back its CPUs and memory. */
 int partition_destroy(struct machine *machine, struct partition *p, struct failure *failure);
+
+/** Destroys it without touching what is wanted of it; `id` is 0 then, unless the VMM refused. */
+void partition_discard(struct partition *p);
 
 /** Asks the VMM for its state and takes it over into `phase` and `info`. */
 void partition_refresh(struct partition *p);

@@ -92,12 +92,12 @@ static int give_memory(struct partition *p, const struct memory_choice *choice, 
     return 0;
 }
 
-static void forget(struct partition *p)
+void partition_discard(struct partition *p)
 {
     struct mullion_partition_ref ref = {.id = p->id};
     os_hypercall(MULLION_CALL_PARTITION_DESTROY, &ref);
-    p->id = 0;
-    p->phase = PHASE_ABSENT;
+    p->live = false;
+    partition_refresh(p);
 }
 
 static int choose(struct machine *machine, struct partition *p, struct memory_choice *choice,
@@ -133,7 +133,7 @@ static int create(struct machine *machine, struct partition *p, struct failure *
         p->phase = PHASE_DEFINED;
         error = give_memory(p, &choice, failure);
         if (error != 0) {
-            forget(p);
+            partition_discard(p);
         }
     }
     return error;
@@ -197,23 +197,29 @@ static int make_defined(struct machine *machine, struct partition *p, struct fai
     return p->phase == PHASE_DEFINED ? 0 : simple_call(p, MULLION_CALL_PARTITION_RESET, "reset", failure);
 }
 
-/* Everything between "wanted running" and running. A partition that cannot be loaded gives back what it held.
+/*
+ * Everything between "wanted running" and running. The wish is saved first: an agent that takes over in the
+ * middle goes on to the end. A partition that cannot be loaded gives back what it held.
  */
 static int run(struct machine *machine, struct partition *p, struct failure *failure)
 {
+    p->desired = DESIRED_RUNNING;
+    p->attempts++;
+    machine_save(machine);
     int error = make_defined(machine, p, failure);
     if (error == 0 && p->phase == PHASE_DEFINED) {
         error = load_and_run(machine, p, failure);
         if (error != 0) {
-            forget(p);
+            partition_discard(p);
         }
     }
     partition_refresh(p);
     p->trouble.text[0] = 0;
     if (error != 0) {
         p->trouble = *failure;
-        p->desired = DESIRED_ABSENT;
+        p->desired = p->id != 0 ? DESIRED_STOPPED : DESIRED_ABSENT;
     }
+    p->attempts = 0;
     machine_save(machine);
     return error;
 }
@@ -229,7 +235,9 @@ int partition_start(struct machine *machine, struct partition *p, struct failure
         return fail(failure, p, "cannot be started: it is %s already: use `%s`", machine_phase_name(p->phase),
                     p->phase == PHASE_PAUSED ? "resume" : "reset");
     }
-    p->desired = DESIRED_RUNNING;
+    if (p->phase != PHASE_DEFINED) {
+        p->crash_restarts = 0; /* a start by wish ends a row of crashes */
+    }
     return run(machine, p, failure);
 }
 
@@ -237,13 +245,6 @@ int partition_reset(struct machine *machine, struct partition *p, struct failure
 {
     if (p->id == 0) {
         return fail(failure, p, "cannot be reset: it does not exist now: `start` it first");
-    }
-    p->desired = DESIRED_RUNNING;
-    if (p->phase != PHASE_DEFINED) {
-        int error = simple_call(p, MULLION_CALL_PARTITION_RESET, "reset", failure);
-        if (error != 0) {
-            return error;
-        }
     }
     return run(machine, p, failure);
 }
@@ -254,7 +255,7 @@ int partition_reset(struct machine *machine, struct partition *p, struct failure
 int partition_stop(struct machine *machine, struct partition *p, struct failure *failure)
 {
     bool was_waiting = p->phase == PHASE_WAITING;
-    p->desired = was_waiting ? DESIRED_ABSENT : DESIRED_STOPPED;
+    p->desired = p->id == 0 ? DESIRED_ABSENT : DESIRED_STOPPED;
     int error = 0;
     if (was_waiting) {
         p->phase = PHASE_ABSENT;
@@ -286,20 +287,19 @@ int partition_power_button(struct machine *machine, struct partition *p, struct 
 
 int partition_destroy(struct machine *machine, struct partition *p, struct failure *failure)
 {
-    if (p->phase == PHASE_WAITING) {
-        p->phase = PHASE_ABSENT;
-        p->desired = DESIRED_ABSENT;
+    enum desired_state before = p->desired;
+    bool was_waiting = p->phase == PHASE_WAITING;
+    p->desired = DESIRED_ABSENT;
+    machine_save(machine); /* the wish first: an agent that takes over in the middle carries it out */
+    int error = was_waiting ? 0 : simple_call(p, MULLION_CALL_PARTITION_DESTROY, "destroyed", failure);
+    if (error != 0) {
+        p->desired = before;
         machine_save(machine);
-        return 0;
+        return error;
     }
-    int error = simple_call(p, MULLION_CALL_PARTITION_DESTROY, "destroyed", failure);
-    if (error == 0) {
-        p->desired = DESIRED_ABSENT;
-        p->live = false;
-        p->trouble.text[0] = 0;
-        p->id = 0;
-        p->phase = PHASE_ABSENT;
-        machine_save(machine);
-    }
-    return error;
+    p->live = false;
+    p->trouble.text[0] = 0;
+    p->id = 0;
+    p->phase = PHASE_ABSENT;
+    return 0;
 }

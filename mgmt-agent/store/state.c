@@ -32,7 +32,7 @@ AT(state_partition, name, 0);
 AT(state_partition, id, 32);
 AT(state_partition, desired, 36);
 AT(state_partition, crash_restarts, 40);
-AT(state_partition, zero, 44);
+AT(state_partition, attempts, 44);
 
 /* CRC-32 (IEEE 802.3), bitwise: the record is small and written rarely. */
 static uint32_t crc32_of(const void *data, size_t bytes)
@@ -93,6 +93,14 @@ bool state_load(const uint8_t *area, struct agent_state *state)
     bool found = newest(area, &copy) >= 0;
     *state = found ? copy.state : (struct agent_state){.count = 0};
     return found;
+}
+
+/* The area is scrubbed at box reset and the first record goes to copy 0. */
+bool state_is_used(const uint8_t *area)
+{
+    static struct copy second;
+    memcpy(&second, area + COPY_STRIDE, sizeof(second));
+    return second.magic != 0;
 }
 
 void state_save(uint8_t *area, const struct agent_state *state)

@@ -27,7 +27,7 @@ struct state_partition {
     uint32_t id;      /* 0: not created */
     uint32_t desired; /* enum desired_state */
     uint32_t crash_restarts;
-    uint32_t zero;
+    uint32_t attempts; /* starts begun and not ended: an agent that died in one leaves it above 0 */
 };
 
 /** The record; whole structure checksummed, so it holds no padding. */
@@ -47,6 +47,9 @@ _Static_assert(sizeof(struct agent_state) == 16 + 48 * MULLION_MAX_PARTITIONS, "
  * @return false if neither copy is valid; then *state is zero
  */
 bool state_load(const uint8_t *area, struct agent_state *state);
+
+/** @return whether more than one record was ever begun here: if not, nothing but a first one can be lost */
+bool state_is_used(const uint8_t *area);
 
 /** Writes over the older copy. */
 void state_save(uint8_t *area, const struct agent_state *state);

@@ -2,6 +2,7 @@
 #include "os/linux/model.h"
 
 #include <poll.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,10 @@ static struct {
     size_t typed_used;
     enum model_power power;
     bool terminal;
+    bool console_is_stuck;
+    unsigned calls_to_death; /* 0: it lives */
+    bool death_after_call;
+    jmp_buf *death;
 } vmm;
 
 static uint8_t state_area[STATE_BYTES];
@@ -94,6 +99,7 @@ void model_boot(unsigned cpu_count)
         .agent_ram_bytes = 32u << 20,
         .vmm_bytes = 8u << 20,
         .ram_bytes = MODEL_FRAMES * FRAME,
+        .sleep_cnt_port = 0x604,
         .cpu_count = cpu_count,
         .phys_bits = 40,
         .tsc_reliable = 1,
@@ -110,6 +116,18 @@ void model_restart_agent(void)
 {
     window_hide();
     vmm.platform.agent_generation++;
+}
+
+void model_die_at(unsigned call, bool after, jmp_buf *where)
+{
+    vmm.calls_to_death = call;
+    vmm.death_after_call = after;
+    vmm.death = where;
+}
+
+void model_stick_console(bool stuck)
+{
+    vmm.console_is_stuck = stuck;
 }
 
 void model_break_cpu(unsigned cpu)
@@ -645,9 +663,11 @@ static int call_host_write(void *request)
         return 0;
     }
     size_t room = sizeof(vmm.console) - 1 - vmm.console_used;
+    room = vmm.console_is_stuck ? 0 : room;
     size_t moved = buffer->bytes < room ? buffer->bytes : room;
     memcpy(vmm.console + vmm.console_used, buffer_at(buffer), moved);
     vmm.console_used += moved;
+    buffer->bytes = (uint32_t)moved;
     return 0;
 }
 
@@ -734,9 +754,23 @@ static int (*const calls[MULLION_CALL_COUNT])(void *request) = {
     [MULLION_CALL_AGENT_EXIT] = call_exit,
 };
 
+static void die(void)
+{
+    vmm.calls_to_death = 0;
+    longjmp(*vmm.death, 1);
+}
+
 long os_hypercall(enum mullion_call call, void *request)
 {
-    return (unsigned)call < COUNT(calls) ? calls[call](request) : -MULLION_E_UNKNOWN_CALL;
+    bool last = vmm.calls_to_death > 0 && --vmm.calls_to_death == 0;
+    if (last && !vmm.death_after_call) {
+        die();
+    }
+    long result = (unsigned)call < COUNT(calls) ? calls[call](request) : -MULLION_E_UNKNOWN_CALL;
+    if (last) {
+        die();
+    }
+    return result;
 }
 
 void *os_map(uint64_t gpa, uint64_t bytes, enum os_access access)

@@ -8,6 +8,7 @@
 #ifndef OS_LINUX_MODEL_H
 #define OS_LINUX_MODEL_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,13 @@ void model_boot(unsigned cpu_count);
 
 /** What the VMM does when an agent has died: the generation rises, the window closes. */
 void model_restart_agent(void);
+
+/** The agent dies at its hypercall number `call` from now, before or after it: control goes to `where`. 0:
+ * never. */
+void model_die_at(unsigned call, bool after, jmp_buf *where);
+
+/** A host console that takes nothing. */
+void model_stick_console(bool stuck);
 
 /** A CPU that did not come up. */
 void model_break_cpu(unsigned cpu);
