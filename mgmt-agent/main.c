@@ -78,7 +78,6 @@ static void attached_partition_check(void)
 {
     const struct partition *p = attach_partition();
     if (p != NULL && p->phase != PHASE_RUNNING && p->phase != PHASE_PAUSED) {
-        attach_pump();
         detach("it does not run any more; detached");
     }
 }

@@ -7,15 +7,17 @@
 #include "os/os.h"
 #include "ui/console.h"
 
-#define PIECE_BYTES 4096u
-#define TAIL_BYTES  512u
-#define TYPED_BYTES 1024u
-#define ESCAPE      0x1b
+#define PIECE_BYTES  4096u
+#define TAIL_BYTES   512u
+#define TYPED_BYTES  1024u
+#define DRAIN_PIECES 8u /* twice the 16 KiB that the VMM holds */
+#define ESCAPE       0x1b
 
 static struct partition *attached;
 static uint64_t offset; /* of the next byte of the guest's output */
 static char typed[TYPED_BYTES];
 static size_t typed_used;
+static bool held_return; /* a '\r' whose next byte is not known yet */
 
 struct partition *attach_partition(void)
 {
@@ -48,16 +50,42 @@ static size_t tail_read(const struct partition *p, char data[TAIL_BYTES], uint64
     return held == 0 ? 0 : output_read(p->id, from, data, TAIL_BYTES);
 }
 
-/* The host console makes "\r\n" of "\n" itself. */
-static void output_show(char *data, size_t bytes)
+/* The host console makes "\r\n" of "\n" itself; a '\r' with anything else behind it moves the cursor. */
+static void output_show(const char *data, size_t bytes)
 {
+    static char shown[2 * PIECE_BYTES];
     size_t kept = 0;
     for (size_t i = 0; i < bytes; i++) {
-        if (data[i] != '\r' || (i + 1 < bytes && data[i + 1] != '\n')) {
-            data[kept++] = data[i];
+        if (held_return && data[i] != '\n') {
+            shown[kept++] = '\r';
+        }
+        held_return = data[i] == '\r';
+        if (!held_return) {
+            shown[kept++] = data[i];
         }
     }
-    console_write(data, kept);
+    console_write(shown, kept);
+}
+
+/* All output that the VMM still holds, from `offset` on; bounded, for the guest may go on writing. */
+static void output_drain(uint32_t id)
+{
+    static char piece[PIECE_BYTES];
+    size_t bytes = sizeof(piece);
+    for (unsigned i = 0; i < DRAIN_PIECES && bytes > 0; i++) {
+        bytes = output_read(id, &offset, piece, sizeof(piece));
+        output_show(piece, bytes);
+    }
+}
+
+/* What a partition that does not run has left on its console: nothing more will come, so nobody attaches. */
+static int remains_show(const struct partition *p)
+{
+    offset = 0;
+    console_print("%s is %s; the last of its console:\n", p->spec->name, machine_phase_name(p->phase));
+    output_drain(p->id);
+    console_print("\n");
+    return 0;
 }
 
 int attach_begin(struct partition *p, struct failure *failure)
@@ -67,6 +95,11 @@ int attach_begin(struct partition *p, struct failure *failure)
                  "partition \"%s\": cannot be attached: it does not exist now: `start` it first",
                  p->spec->name);
         return -1;
+    }
+    held_return = false;
+    partition_refresh(p);
+    if (p->phase != PHASE_RUNNING && p->phase != PHASE_PAUSED) {
+        return remains_show(p);
     }
     static char tail[TAIL_BYTES];
     offset = 0;
@@ -84,6 +117,9 @@ int attach_begin(struct partition *p, struct failure *failure)
 
 void attach_end(const char *why)
 {
+    if (attached->phase != PHASE_RUNNING) {
+        output_drain(attached->id); /* its last words */
+    }
     console_print("\n%s from %s\n", why, attached->spec->name);
     attached = NULL;
 }

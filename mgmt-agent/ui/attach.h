@@ -9,11 +9,14 @@
 
 #define ATTACH_DETACH_KEY 0x1d /* Ctrl-] */
 
-/** Attaches; the guest's unfinished line (its prompt) is shown at once. -1 with *failure if it does not
- * exist. */
+/**
+ * Attaches; the guest's unfinished line (its prompt) is shown at once. Of a partition that does not run,
+ * shows the console's last 16 KiB and does not attach.
+ * @return 0, or -1 with *failure if it does not exist
+ */
 int attach_begin(struct partition *p, struct failure *failure);
 
-/** Back to the prompt, with a line that says why. */
+/** Back to the prompt, with a line that says why; before it, all that a guest that has ended left unread. */
 void attach_end(const char *why);
 
 /** @return the attached partition, NULL if there is none */

@@ -61,6 +61,10 @@ static int run_shutdown(struct machine *machine, struct failure *failure)
 {
     const struct box_module *dsdt = box_module(&machine->box, MULLION_MODULE_DSDT, NULL);
     struct s5_values values;
+    if (machine->box.platform.sleep_cnt_port == 0) {
+        snprintf(failure->text, sizeof(failure->text), "shutdown: %s", words_error(MULLION_E_HARDWARE));
+        return -1;
+    }
     if (dsdt == NULL || !s5_find(dsdt->data, dsdt->bytes, &values)) {
         snprintf(failure->text, sizeof(failure->text),
                  "shutdown: the firmware's ACPI tables do not say how to switch this box off: use its power "

@@ -7,7 +7,7 @@
 
 #include "os/os.h"
 
-#define STALL_MS      2000u /* a console that takes nothing for so long is written off */
+#define STALL_MS      2000u /* a console that takes nothing for so long is not waited for any more */
 #define PIECE_BYTES   1024u
 #define CONTROL_U     0x15
 #define ESCAPE        0x1b
@@ -16,6 +16,7 @@
 
 static uint64_t ticks_per_ms = 1;
 static struct mullion_event_wait held; /* events that came while console_write waited */
+static bool stalled;                   /* until the console takes something again */
 static char line[CONSOLE_LINE_BYTES];
 static size_t line_used;
 static bool line_done;
@@ -69,7 +70,9 @@ void console_write(const char *data, size_t bytes)
         uint64_t now = os_tsc();
         if (moved > 0) {
             last_progress = now;
-        } else if (now - last_progress > STALL_MS * ticks_per_ms) {
+            stalled = false;
+        } else if (stalled || now - last_progress > STALL_MS * ticks_per_ms) {
+            stalled = true;
             return;
         } else {
             collect(now + ticks_per_ms);

@@ -15,7 +15,8 @@
 /** Tells how many time-stamp ticks a millisecond has. First call. */
 void console_start(uint64_t tsc_khz);
 
-/** Writes bytes; waits for the console's ring, but not for a console that takes nothing for two seconds. */
+/** Writes bytes; waits for the console's ring, but only once for a console that takes nothing for two
+ * seconds. */
 void console_write(const char *data, size_t bytes);
 
 /** Formats and writes; at most 1023 bytes. */

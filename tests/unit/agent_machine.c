@@ -222,6 +222,34 @@ static void machine_crash_loop_ends(void **state)
     assert_int_equal(named("alpha")->phase, PHASE_STOPPED);
 }
 
+static void machine_crash_loop_that_ended_says_so(void **state)
+{
+    (void)state;
+    boot(HEAD ALPHA ",\"onCrash\":\"restart\"}]}");
+    for (unsigned i = 0; i < 6; i++) {
+        model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
+        events();
+    }
+    assert_non_null(strstr(named("alpha")->trouble.text, "crashed too often in a row and stays stopped"));
+}
+
+static void machine_start_by_wish_ends_a_row_of_crashes(void **state)
+{
+    (void)state;
+    boot(HEAD ALPHA ",\"onCrash\":\"restart\"}]}");
+    for (unsigned i = 0; i < 6; i++) {
+        model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
+        events();
+    }
+    command("start alpha", "ok\n");
+    model_end_partition(named("alpha")->id, MULLION_REASON_RESET, 0);
+    events();
+    assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
+    model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
+    events();
+    assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
+}
+
 static void machine_waits_for_scrubbing(void **state)
 {
     (void)state;
@@ -375,6 +403,83 @@ static void machine_attach_passes_bytes_both_ways(void **state)
     assert_null(attach_partition());
 }
 
+static void attach_keeps_a_lone_carriage_return(void **state)
+{
+    (void)state;
+    struct failure failure = {.text = ""};
+    boot(BOTH);
+    uint32_t id = named("alpha")->id;
+    assert_int_equal(attach_begin(named("alpha"), &failure), 0);
+    model_output();
+    model_guest_output(id, "10%\r");
+    attach_pump();
+    model_guest_output(id, "20%\r");
+    attach_pump();
+    model_guest_output(id, "\ndone\r\n");
+    attach_pump();
+    assert_string_equal(model_output(), "10%\r20%\ndone\n");
+    attach_end("detached");
+}
+
+static void attach_shows_what_a_crashed_guest_left(void **state)
+{
+    (void)state;
+    boot(BOTH);
+    uint32_t id = named("alpha")->id;
+    model_guest_output(id, "panic\r\nend\r\n");
+    model_end_partition(id, MULLION_REASON_TRIPLE_FAULT, 0);
+    events();
+    command("attach alpha", "alpha is stopped; the last of its console:\npanic\nend\n\nok\n");
+    assert_null(attach_partition());
+}
+
+static void attach_end_shows_all_last_words(void **state)
+{
+    static char words[3 * 4096 + 1];
+    (void)state;
+    struct failure failure = {.text = ""};
+    boot(BOTH);
+    uint32_t id = named("alpha")->id;
+    assert_int_equal(attach_begin(named("alpha"), &failure), 0);
+    memset(words, 'w', sizeof(words) - 1);
+    model_output();
+    model_guest_output(id, words);
+    model_guest_output(id, "last");
+    model_end_partition(id, MULLION_REASON_TRIPLE_FAULT, 0);
+    events();
+    attach_end("ended");
+    assert_non_null(strstr(model_output(), "wlast\nended from alpha\n"));
+}
+
+static void console_that_takes_nothing_is_waited_for_once(void **state)
+{
+    (void)state;
+    boot(BOTH);
+    model_output();
+    model_stick_console(true);
+    uint64_t begin = os_tsc();
+    for (unsigned i = 0; i < 4; i++) {
+        console_print("line\n");
+    }
+    assert_true(os_tsc() - begin < 4000000000u);
+    model_stick_console(false);
+    console_print("back\n");
+    assert_string_equal(model_output(), "back\n");
+}
+
+static void shutdown_without_a_register_stops_nothing(void **state)
+{
+    static const uint8_t dsdt[] = {0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5, 0, 0};
+    (void)state;
+    boot(BOTH);
+    model_add_module("host-dsdt", dsdt, sizeof(dsdt));
+    model_restart_agent();
+    agent_begin();
+    machine.box.platform.sleep_cnt_port = 0;
+    command("shutdown", "error: shutdown: the machine has no register for this: use its power switch\n");
+    assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
+}
+
 static void console_edits_a_line(void **state)
 {
     static const char typed[] = "he\x1b[Axx\b\x1bOB\x1b[1;5C\x7flp\r\n";
@@ -413,6 +518,13 @@ int main(void)
         cmocka_unit_test(machine_on_reboot_stop_is_obeyed),
         cmocka_unit_test(machine_crash_is_told_in_words),
         cmocka_unit_test(machine_crash_loop_ends),
+        cmocka_unit_test(machine_crash_loop_that_ended_says_so),
+        cmocka_unit_test(machine_start_by_wish_ends_a_row_of_crashes),
+        cmocka_unit_test(attach_keeps_a_lone_carriage_return),
+        cmocka_unit_test(attach_shows_what_a_crashed_guest_left),
+        cmocka_unit_test(attach_end_shows_all_last_words),
+        cmocka_unit_test(console_that_takes_nothing_is_waited_for_once),
+        cmocka_unit_test(shutdown_without_a_register_stops_nothing),
         cmocka_unit_test(machine_waits_for_scrubbing),
         cmocka_unit_test(machine_commands_walk_through_a_life),
         cmocka_unit_test(machine_commands_say_what_is_wrong),
