@@ -15,6 +15,7 @@
 #define START_VERSION      1u
 #define NOTE_PHYS32_ENTRY  18u
 #define MAX_PROGRAM_HEADER 64u
+#define MAX_NOTE_BYTES     0x10000u /* searched per segment; Linux has less than 1 KiB */
 #define MODULE_LIST        (LOADER_START_INFO + 0x100u)
 #define MEMORY_MAP         (LOADER_START_INFO + 0x200u)
 
@@ -155,7 +156,8 @@ static int segments_check(const struct loader_request *r, struct elf_image *imag
             return error;
         }
         if (header->p_type == PT_NOTE && image->entry == 0) {
-            image->entry = note_entry(r->kernel + header->p_offset, header->p_filesz);
+            uint64_t bytes = header->p_filesz < MAX_NOTE_BYTES ? header->p_filesz : MAX_NOTE_BYTES;
+            image->entry = note_entry(r->kernel + header->p_offset, bytes);
         }
         if (header->p_type == PT_LOAD && header->p_memsz > 0) {
             uint64_t end = header->p_paddr + header->p_memsz;

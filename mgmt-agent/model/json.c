@@ -77,6 +77,11 @@ static void complain(const struct json *json, uint32_t offset, const struct json
 {
     char buffer[128];
     char prefix[PROBLEM_BYTES];
+    if (problem_is_full(json->problems)) {
+        json->problems
+            ->dropped++; /* nobody reads where it stands, and to find that costs a pass over the text */
+        return;
+    }
     struct place place = place_of(json, offset);
     snprintf(prefix, sizeof(prefix), "%s:%u:%u: %s: ", json->file, place.line, place.column,
              pointer_of(node, buffer, sizeof(buffer)));
@@ -101,9 +106,10 @@ void json_complain_key(const struct json *json, const struct json_node *node, co
 
 void json_complain_duplicate(const struct json *json, const struct json_node *node)
 {
+    unsigned first =
+        problem_is_full(json->problems) ? 0 : place_of(json, node->duplicate_of->key_offset).line;
     json_complain_key(json, node,
-                      "this key stands twice in the object (first in line %u); remove one of them",
-                      place_of(json, node->duplicate_of->key_offset).line);
+                      "this key stands twice in the object (first in line %u); remove one of them", first);
 }
 
 /* A syntax error: the first one ends parsing. */

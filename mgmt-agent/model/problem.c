@@ -4,9 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+bool problem_is_full(const struct problem_list *list)
+{
+    return list->count == PROBLEM_LIMIT;
+}
+
 void problem_add_v(struct problem_list *list, const char *prefix, const char *format, va_list arguments)
 {
-    if (list->count == PROBLEM_LIMIT) {
+    if (problem_is_full(list)) {
         list->dropped++;
         return;
     }

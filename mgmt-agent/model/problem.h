@@ -4,6 +4,7 @@
 #define MODEL_PROBLEM_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #define PROBLEM_LIMIT 48u
 #define PROBLEM_BYTES 320u
@@ -14,6 +15,9 @@ struct problem_list {
     unsigned dropped;
     char text[PROBLEM_LIMIT][PROBLEM_BYTES];
 };
+
+/** @return whether further texts are only counted */
+bool problem_is_full(const struct problem_list *list);
 
 /** Adds a text of the form "what: why: remedy"; a longer one is cut. */
 __attribute__((format(printf, 2, 3))) void problem_add(struct problem_list *list, const char *format, ...);

@@ -9,7 +9,8 @@
 #include "ui/console.h"
 #include "ui/status.h"
 
-#define LOG_PIECE 4096u
+#define LOG_PIECE  4096u
+#define LOG_PIECES 16u /* twice the VMM's ring: a log that grows all the time must not hold the agent */
 
 static int missing(const struct partition *p, struct failure *failure)
 {
@@ -98,7 +99,7 @@ int list_log(struct machine *machine, struct failure *failure)
     static char piece[LOG_PIECE];
     (void)machine;
     uint64_t offset = 0;
-    for (;;) {
+    for (unsigned i = 0; i < LOG_PIECES; i++) {
         struct mullion_buffer request = {.offset = offset, .gpa = os_gpa(piece), .bytes = LOG_PIECE};
         long error = os_hypercall(MULLION_CALL_LOG_READ, &request);
         if (error != 0 || request.bytes > LOG_PIECE) {
@@ -111,6 +112,7 @@ int list_log(struct machine *machine, struct failure *failure)
         console_write(piece, request.bytes);
         offset = request.offset + request.bytes;
     }
+    return 0;
 }
 
 static const char *owner_name(struct machine *machine, uint32_t id)
