@@ -5,6 +5,7 @@
 
 #include "dsdt.h"
 #include "loader/bytes.h"
+#include "mullion/abi.h"
 #include "mullion/machine.h"
 
 #define HEADER_BYTES   36u
@@ -32,6 +33,12 @@
 #define FLAG_NO_SLP_BUTTON (1u << 5)
 #define FLAG_RESET_REG     (1u << 10)
 #define FLAG_HW_REDUCED    (1u << 20)
+
+/* All tables, each up to 15 bytes further for its alignment: RSDP, DSDT, FADT, MADT, MCFG, XSDT. */
+_Static_assert(RSDP_BYTES + sizeof(dsdt_aml) + FADT_BYTES + (HEADER_BYTES + 8 + 8 * MULLION_MAX_VCPUS + 12) +
+                       (HEADER_BYTES + 24) + (HEADER_BYTES + 24) + 6 * 15 <=
+                   ACPI_MAX_BYTES,
+               "the tables fit the room that callers give");
 
 /* Where the next table goes. */
 struct writer {

@@ -6,13 +6,16 @@
 
 #include "os/os.h"
 
-/* Words of a module line are parted by spaces; a third word and what follows is for people. */
+/* Words of a module line are parted by spaces; a third word and what follows is for people. They are shown on
+ * the console, so no control character stays. */
 static const char *word_copy(const char *from, char *to, size_t size)
 {
     from += strspn(from, " ");
     size_t length = strcspn(from, " ");
     size_t kept = length < size ? length : size - 1;
-    memcpy(to, from, kept);
+    for (size_t i = 0; i < kept; i++) {
+        to[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? '?' : from[i];
+    }
     to[kept] = 0;
     return from + length;
 }

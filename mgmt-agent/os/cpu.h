@@ -36,6 +36,11 @@ static inline void cpu_set_cr3(uint64_t value)
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
+static inline void cpu_invlpg(uint64_t address)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
 static inline uint64_t cpu_cr2(void)
 {
     uint64_t value;

@@ -81,6 +81,7 @@ static bool map_page(uint64_t va, unsigned level, uint64_t flags)
         *slot = va | flags | PTE_PRESENT | (level > 1 ? PTE_LARGE : 0);
     } else {
         *slot |= flags & PTE_WRITE;
+        cpu_invlpg(va); /* the TLB may hold it without the right */
     }
     return true;
 }

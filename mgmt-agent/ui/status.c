@@ -18,6 +18,9 @@ void status_cpus(const struct partition *p, char *text, size_t size)
     const struct partition_spec *spec = p->spec;
     size_t used = 0;
     text[0] = 0;
+    if (p->phase == PHASE_REFUSED && !spec->cpus_listed) {
+        return; /* none were found for it */
+    }
     for (uint32_t i = 0; i < spec->cpu_count && used < size; i++) {
         uint32_t first = i;
         while (i + 1 < spec->cpu_count && spec->cpus[i + 1] == spec->cpus[i] + 1) {

@@ -8,7 +8,7 @@
 /** Asks the VMM for what changed and prints the block. */
 void status_print(struct machine *machine);
 
-/** Writes the CPUs of a partition like "1,3-5". */
+/** Writes the CPUs of a partition like "1,3-5"; empty if it never got any. */
 void status_cpus(const struct partition *p, char *text, size_t size);
 
 #endif
