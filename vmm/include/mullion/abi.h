@@ -56,37 +56,19 @@ enum mullion_error {
     MULLION_E_COUNT = 25,
 };
 
-/** Call numbers. */
+/** Call numbers, from 0. */
+// clang-format off
 enum mullion_call {
-    MULLION_CALL_PLATFORM_INFO = 0,
-    MULLION_CALL_CPU_INFO = 1,
-    MULLION_CALL_MEMORY_INFO = 2,
-    MULLION_CALL_MODULE_INFO = 3,
-    MULLION_CALL_PCI_INFO = 4,
-    MULLION_CALL_PARTITION_CREATE = 5,
-    MULLION_CALL_PARTITION_ADD_MEMORY = 6,
-    MULLION_CALL_WINDOW_OPEN = 7,
-    MULLION_CALL_WINDOW_CLOSE = 8,
-    MULLION_CALL_PARTITION_START = 9,
-    MULLION_CALL_PARTITION_STOP = 10,
-    MULLION_CALL_PARTITION_PAUSE = 11,
-    MULLION_CALL_PARTITION_RESUME = 12,
-    MULLION_CALL_PARTITION_RESET = 13,
-    MULLION_CALL_PARTITION_DESTROY = 14,
-    MULLION_CALL_PARTITION_POWER_BUTTON = 15,
-    MULLION_CALL_PARTITION_INFO = 16,
-    MULLION_CALL_PARTITION_COUNTERS = 17,
-    MULLION_CALL_CONSOLE_READ = 18,
-    MULLION_CALL_CONSOLE_WRITE = 19,
-    MULLION_CALL_HOST_CONSOLE_READ = 20,
-    MULLION_CALL_HOST_CONSOLE_WRITE = 21,
-    MULLION_CALL_EVENT_WAIT = 22,
-    MULLION_CALL_LOG_READ = 23,
-    MULLION_CALL_HOST_RESET = 24,
-    MULLION_CALL_HOST_POWER_OFF = 25,
-    MULLION_CALL_AGENT_EXIT = 26,
-    MULLION_CALL_COUNT = 27,
+    MULLION_CALL_PLATFORM_INFO, MULLION_CALL_CPU_INFO, MULLION_CALL_MEMORY_INFO, MULLION_CALL_MODULE_INFO,
+    MULLION_CALL_PCI_INFO, MULLION_CALL_PARTITION_CREATE, MULLION_CALL_PARTITION_ADD_MEMORY, MULLION_CALL_WINDOW_OPEN,
+    MULLION_CALL_WINDOW_CLOSE, MULLION_CALL_PARTITION_START, MULLION_CALL_PARTITION_STOP,
+    MULLION_CALL_PARTITION_PAUSE, MULLION_CALL_PARTITION_RESUME, MULLION_CALL_PARTITION_RESET,
+    MULLION_CALL_PARTITION_DESTROY, MULLION_CALL_PARTITION_POWER_BUTTON, MULLION_CALL_PARTITION_INFO,
+    MULLION_CALL_PARTITION_COUNTERS, MULLION_CALL_CONSOLE_READ, MULLION_CALL_CONSOLE_WRITE,
+    MULLION_CALL_HOST_CONSOLE_READ, MULLION_CALL_HOST_CONSOLE_WRITE, MULLION_CALL_EVENT_WAIT, MULLION_CALL_LOG_READ,
+    MULLION_CALL_HOST_RESET, MULLION_CALL_HOST_POWER_OFF, MULLION_CALL_AGENT_EXIT, MULLION_CALL_COUNT
 };
+// clang-format on
 
 /** Life of a partition as the VMM knows it. */
 enum mullion_partition_state {
@@ -170,97 +152,70 @@ enum mullion_exit {
     MULLION_EXIT_COUNT,
 };
 
-/** PLATFORM_INFO: the box as the VMM found it. */
+/** PLATFORM_INFO: the box as the VMM found it. All out. */
 struct mullion_platform_info {
-    uint32_t abi_version;      /* out: MULLION_ABI_VERSION */
-    uint32_t dma_isolation;    /* out: enum mullion_dma_isolation */
-    uint64_t tsc_khz;          /* out */
-    uint64_t boot_tsc;         /* out: TSC when the VMM got control */
-    uint64_t boot_epoch_s;     /* out: RTC at boot, seconds since 1970, 0 if unreadable */
-    uint64_t window_gpa;       /* out: where the loading window appears */
-    uint64_t state_gpa;        /* out: the agent-state area */
-    uint64_t state_bytes;      /* out */
-    uint64_t agent_ram_bytes;  /* out: agent RAM is GPA 0..agent_ram_bytes */
-    uint64_t vmm_bytes;        /* out: RAM held by the VMM itself */
-    uint64_t ram_bytes;        /* out: all RAM that the firmware reported */
-    uint64_t sleep_cnt_port;   /* out: PM1a_CNT port for power-off, 0 if none */
-    uint32_t cpu_count;        /* out: CPUs in the MADT */
-    uint32_t module_count;     /* out */
-    uint32_t pci_count;        /* out: PCI functions found */
-    uint32_t agent_generation; /* out: 0 at boot, +1 per agent restart */
-    uint32_t phys_bits;        /* out: width of a physical address */
-    uint32_t host_x2apic;      /* out: 1 if the host APICs run in x2APIC mode */
-    uint32_t tsc_reliable;     /* out: 1 if the cross-CPU check passed */
-    uint32_t zero;
-    char backend[MULLION_NAME_BYTES];  /* out: "SVM" or "VMX" */
-    char version[MULLION_NAME_BYTES];  /* out: VMM version */
-    char cpu_brand[48 + 16];           /* out: zero-terminated */
-    char consoles[MULLION_TEXT_BYTES]; /* out: for example "COM1, VGA text" */
+    uint32_t abi_version, dma_isolation;         /* MULLION_ABI_VERSION, enum mullion_dma_isolation */
+    uint64_t tsc_khz, boot_tsc;                  /* boot_tsc: TSC when the VMM got control */
+    uint64_t boot_epoch_s;                       /* RTC at boot, seconds since 1970, 0 if unreadable */
+    uint64_t window_gpa;                         /* where the loading window appears */
+    uint64_t state_gpa, state_bytes;             /* the agent-state area */
+    uint64_t agent_ram_bytes;                    /* agent RAM is GPA 0..agent_ram_bytes */
+    uint64_t vmm_bytes, ram_bytes;               /* RAM held by the VMM itself; all RAM that the firmware reported */
+    uint64_t sleep_cnt_port;                     /* PM1a_CNT port for power-off, 0 if none */
+    uint32_t cpu_count, module_count, pci_count; /* CPUs in the MADT, boot modules, PCI functions found */
+    uint32_t agent_generation;                   /* 0 at boot, +1 per agent restart */
+    uint32_t phys_bits, host_x2apic; /* width of a physical address; 1 if the host APICs are in x2APIC mode */
+    uint32_t tsc_reliable, zero;     /* 1 if the cross-CPU check passed */
+    char backend[MULLION_NAME_BYTES], version[MULLION_NAME_BYTES]; /* "SVM" or "VMX"; VMM version */
+    char cpu_brand[48 + 16], consoles[MULLION_TEXT_BYTES];         /* consoles: for example "COM1, VGA text" */
 };
 
 /** CPU_INFO: one CPU. */
 struct mullion_cpu_info {
-    uint32_t index;     /* in: 0..cpu_count-1 */
-    uint32_t apic_id;   /* out */
-    uint32_t state;     /* out: enum mullion_cpu_state */
-    uint32_t partition; /* out: owner if MULLION_CPU_OWNED */
+    uint32_t index;                     /* in: 0..cpu_count-1 */
+    uint32_t apic_id, state, partition; /* out: enum mullion_cpu_state; owner if MULLION_CPU_OWNED */
 };
 
 /** MEMORY_INFO: one run of frames with the same owner, in ascending order. */
 struct mullion_memory_info {
-    uint32_t index;     /* in: 0.. ; MULLION_E_RANGE past the last run */
-    uint32_t owner;     /* out: enum mullion_owner */
-    uint32_t partition; /* out: if MULLION_OWNER_PARTITION */
-    uint32_t zero;
-    uint64_t hpa;   /* out */
-    uint64_t bytes; /* out */
+    uint32_t index;                  /* in: 0.. ; MULLION_E_RANGE past the last run */
+    uint32_t owner, partition, zero; /* out: enum mullion_owner; partition if MULLION_OWNER_PARTITION */
+    uint64_t hpa, bytes;             /* out */
 };
 
 /** MODULE_INFO: one boot module, mapped read-only in the agent. */
 struct mullion_module_info {
-    uint32_t index; /* in: 0..module_count-1 */
-    uint32_t zero;
-    uint64_t gpa;                  /* out: page aligned, but for host-dsdt */
-    uint64_t bytes;                /* out */
+    uint32_t index, zero;          /* in: 0..module_count-1 */
+    uint64_t gpa, bytes;           /* out: gpa is page aligned, but for host-dsdt */
     char name[MULLION_TEXT_BYTES]; /* out: the text after the file name on the loader's line */
 };
 
 /** PCI_INFO: one PCI function. */
 struct mullion_pci_info {
-    uint32_t index;      /* in: 0..pci_count-1 */
-    uint16_t segment;    /* out */
-    uint16_t bdf;        /* out: bus << 8 | device << 3 | function */
-    uint16_t vendor;     /* out */
-    uint16_t device;     /* out */
-    uint32_t class_code; /* out: base class << 16 | sub class << 8 | interface */
+    uint32_t index;                        /* in: 0..pci_count-1 */
+    uint16_t segment, bdf, vendor, device; /* out: bdf is bus << 8 | device << 3 | function */
+    uint32_t class_code;                   /* out: base class << 16 | sub class << 8 | interface */
 };
 
 /** PARTITION_CREATE: claims CPUs and an identifier. The new partition is MULLION_STATE_DEFINED. */
 struct mullion_partition_create {
-    char name[MULLION_NAME_BYTES];    /* in: [a-z0-9-]+, zero-terminated, unique */
-    uint32_t vcpu_count;              /* in: 1..MULLION_MAX_VCPUS */
-    uint32_t id;                      /* out */
-    uint32_t cpus[MULLION_MAX_VCPUS]; /* in: CPU index per vCPU; the rest is zero. On a CPU error nothing is
-                                         claimed and failed_cpu names it */
-    uint32_t failed_cpu;              /* out: on MULLION_E_CPU_ codes */
-    uint32_t failed_owner;            /* out: on MULLION_E_CPU_BUSY */
+    char name[MULLION_NAME_BYTES];     /* in: [a-z0-9-]+, zero-terminated, unique */
+    uint32_t vcpu_count, id;           /* in: 1..MULLION_MAX_VCPUS; out */
+    uint32_t cpus[MULLION_MAX_VCPUS];  /* in: CPU index per vCPU; the rest is zero. On a CPU error nothing is claimed */
+    uint32_t failed_cpu, failed_owner; /* out: on MULLION_E_CPU_ codes; on MULLION_E_CPU_BUSY */
 };
 
 /** PARTITION_ADD_MEMORY: gives scrubbed free frames to a MULLION_STATE_DEFINED partition. */
 struct mullion_partition_add_memory {
-    uint32_t id;           /* in */
-    uint32_t failed_owner; /* out: on MULLION_E_MEMORY_BUSY, owner << 16 | partition */
-    uint64_t gpa;          /* in: multiple of MULLION_FRAME_BYTES */
-    uint64_t hpa;          /* in: multiple of MULLION_FRAME_BYTES */
-    uint64_t bytes;        /* in: multiple of MULLION_FRAME_BYTES, > 0 */
-    uint64_t failed_hpa;   /* out: first offending frame on a memory error */
+    uint32_t id, failed_owner; /* in; out: on MULLION_E_MEMORY_BUSY, owner << 16 | partition */
+    uint64_t gpa, hpa, bytes;  /* in: multiples of MULLION_FRAME_BYTES, bytes > 0 */
+    uint64_t failed_hpa;       /* out: first offending frame on a memory error */
 };
 
 /** Calls that name just a partition: WINDOW_OPEN, WINDOW_CLOSE, STOP, PAUSE, RESUME, RESET, DESTROY,
  * POWER_BUTTON. */
 struct mullion_partition_ref {
-    uint32_t id; /* in */
-    uint32_t zero;
+    uint32_t id, zero; /* in */
 };
 
 /** How vCPU 0 begins. */
@@ -275,65 +230,44 @@ enum mullion_entry_mode {
 
 /** PARTITION_START: closes the loading window for good and runs vCPU 0; the others wait for INIT and SIPI. */
 struct mullion_partition_start {
-    uint32_t id;   /* in */
-    uint32_t mode; /* in: enum mullion_entry_mode */
-    uint64_t rip;  /* in */
-    uint64_t rsp;  /* in */
-    uint64_t rbx;  /* in */
-    uint64_t rsi;  /* in */
-    uint64_t cr3;  /* in: page aligned for MULLION_ENTRY_LONG64, else 0 */
+    uint32_t id, mode;           /* in: enum mullion_entry_mode */
+    uint64_t rip, rsp, rbx, rsi; /* in */
+    uint64_t cr3;                /* in: page aligned for MULLION_ENTRY_LONG64, else 0 */
 };
 
 /** PARTITION_INFO. */
 struct mullion_partition_info {
-    uint32_t id;            /* in */
-    uint32_t state;         /* out: enum mullion_partition_state */
-    uint32_t reason;        /* out: enum mullion_stop_reason */
-    uint32_t reason_vcpu;   /* out: vCPU that caused it */
-    uint64_t reason_detail; /* out: meaning by reason */
-    uint64_t reason_rip;    /* out: guest RIP at that moment */
-    uint64_t memory_bytes;  /* out */
-    uint64_t start_count;   /* out: starts since create */
-    uint64_t start_tsc;     /* out: TSC of the last start */
-    uint64_t console_first; /* out: oldest console output offset still held */
-    uint64_t console_next;  /* out: offset after the newest byte */
-    uint32_t vcpu_count;    /* out */
-    uint32_t range_count;   /* out */
+    uint32_t id;                          /* in; all else is out */
+    uint32_t state, reason, reason_vcpu;  /* enum mullion_partition_state, _stop_reason; the vCPU that caused it */
+    uint64_t reason_detail, reason_rip;   /* meaning by reason; guest RIP at that moment */
+    uint64_t memory_bytes, start_count;   /* start_count: since create */
+    uint64_t start_tsc;                   /* TSC of the last start */
+    uint64_t console_first, console_next; /* offsets of the oldest output byte held, and after the newest */
+    uint32_t vcpu_count, range_count;
     uint32_t cpus[MULLION_MAX_VCPUS];
     struct {
-        uint64_t gpa;
-        uint64_t hpa;
-        uint64_t bytes;
-    } ranges[MULLION_MAX_RANGES];  /* out */
-    char name[MULLION_NAME_BYTES]; /* out */
+        uint64_t gpa, hpa, bytes;
+    } ranges[MULLION_MAX_RANGES];
+    char name[MULLION_NAME_BYTES];
 };
 
 /** PARTITION_COUNTERS: one vCPU. Counters survive reset, not destroy. */
 struct mullion_partition_counters {
-    uint32_t id;                          /* in */
-    uint32_t vcpu;                        /* in */
-    uint64_t exits[MULLION_EXIT_COUNT];   /* out */
-    uint64_t longest[MULLION_EXIT_COUNT]; /* out: longest stay in the VMM per reason, TSC ticks (without idle
-                                             wait) */
-    uint64_t interrupts;                  /* out: injected */
-    uint64_t exceptions;                  /* out: reflected or injected as a verdict */
-    uint64_t guest_ticks;                 /* out: TSC ticks in guest mode */
-    uint64_t idle_ticks;                  /* out: TSC ticks halted */
-    uint64_t refused_hypercalls;          /* out */
-    uint64_t refused_msrs;                /* out */
-    uint64_t refused_ports;               /* out */
-    uint64_t refused_ipis;                /* out: IPI to no vCPU of the partition, or of a refused kind */
+    uint32_t id, vcpu;                    /* in; all else is out */
+    uint64_t exits[MULLION_EXIT_COUNT];   /* by reason */
+    uint64_t longest[MULLION_EXIT_COUNT]; /* longest stay in the VMM by reason, TSC ticks, without idle wait */
+    uint64_t interrupts, exceptions;      /* injected; reflected or injected as a verdict */
+    uint64_t guest_ticks, idle_ticks;     /* TSC ticks in guest mode, and halted */
+    uint64_t refused_hypercalls, refused_msrs, refused_ports;
+    uint64_t refused_ipis; /* IPI to no vCPU of the partition, or of a refused kind */
 };
 
 /** CONSOLE_READ, CONSOLE_WRITE, LOG_READ, HOST_CONSOLE_READ, HOST_CONSOLE_WRITE. */
 struct mullion_buffer {
-    uint32_t id; /* in: partition for CONSOLE_ calls, else 0 */
-    uint32_t zero;
-    uint64_t offset; /* in: first byte wanted (CONSOLE_READ, LOG_READ), else 0. out: offset of the first byte
-                        returned */
+    uint32_t id, zero; /* in: partition for CONSOLE_ calls, else 0 */
+    uint64_t offset; /* in: first byte wanted (CONSOLE_READ, LOG_READ), else 0. out: that of the first byte returned */
     uint64_t gpa;    /* in: buffer in the agent's RAM */
-    uint32_t bytes;  /* in: size, 1..65536; out: bytes moved (may be fewer) */
-    uint32_t zero2;
+    uint32_t bytes, zero2; /* in: size, 1..65536; out: bytes moved (may be fewer) */
 };
 
 #define MULLION_EVENT_HOST_INPUT 1ull /* the host console has input */
