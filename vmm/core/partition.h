@@ -42,41 +42,33 @@ struct vcpu_event {
 
 /** The last exit, in vendor-neutral words; the back end fills what its reason calls for. */
 struct vcpu_exit {
-    uint64_t code;     /* as the hardware numbers it */
-    uint64_t next_rip; /* 0: the hardware did not tell */
-    uint64_t gpa;      /* MULLION_EXIT_MMIO */
-    bool is_write;
-    bool is_fetch; /* or no plain data access: a page-table walk, the delivery of an event */
-    uint16_t port; /* MULLION_EXIT_PORT */
+    uint64_t code, next_rip; /* as the hardware numbers it; 0: the hardware did not tell */
+    uint64_t gpa;            /* MULLION_EXIT_MMIO */
+    bool is_write, is_fetch; /* is_fetch: or no plain data access: a page-table walk, the delivery of an event */
+    uint16_t port;           /* MULLION_EXIT_PORT */
     uint8_t port_bytes;
-    bool port_in;
-    bool port_string;
-    uint8_t vector;  /* MULLION_EXIT_EXCEPTION */
-    uint8_t control; /* MULLION_EXIT_CR_WRITE: register number */
+    bool port_in, port_string;
+    uint8_t vector, control; /* MULLION_EXIT_EXCEPTION; MULLION_EXIT_CR_WRITE: register number */
 };
 
 struct vcpu {
     uint64_t gpr[GPR_COUNT]; /* RSP is kept by the back end */
     struct partition *partition;
     struct cpu *cpu;
+    void *vendor; /* VMCB or VMCS */
     uint32_t index;
     enum vcpu_activity activity;
     bool halted_for_good; /* halted with interrupts off */
     uint64_t requests;    /* VCPU_REQUEST_ bits, atomic */
     uint8_t sipi_page;
-    bool fresh; /* registers outside the back end's care must be cleared at the next entry */
-    bool nmi_blocked;
-    uint64_t nmi_iret_rip; /* where the NMI handler's IRET stands, once it is about to run; 0 before */
+    bool fresh, nmi_blocked; /* fresh: registers outside the back end's care must be cleared at the next entry */
+    uint64_t nmi_iret_rip;   /* where the NMI handler's IRET stands, once it is about to run; 0 before */
     struct vcpu_event event;
     struct vcpu_exit exit;
     enum mullion_exit exit_reason;
     struct x2apic apic;
-    uint64_t mtrr_def_type;
-    uint64_t clock_msr;      /* MSR_KVM_SYSTEM_TIME_NEW */
-    uint64_t wall_clock_msr; /* MSR_KVM_WALL_CLOCK_NEW */
-    uint64_t last_exit_tsc;
-    uint64_t idle_since_exit; /* ticks halted since the last exit: not counted as a stay in the VMM */
-    void *vendor;             /* VMCB or VMCS */
+    uint64_t mtrr_def_type, clock_msr, wall_clock_msr; /* the latter: KVM's SYSTEM_TIME_NEW and WALL_CLOCK_NEW */
+    uint64_t last_exit_tsc, idle_since_exit;           /* ticks halted since: not counted as a stay in the VMM */
     struct mullion_partition_counters counters;
     bool waiting; /* agent: EVENT_WAIT has not returned yet */
     gpa_t wait_request;
@@ -96,13 +88,9 @@ struct partition {
     enum mullion_partition_state state;
     enum mullion_stop_reason reason;
     uint32_t reason_vcpu;
-    uint64_t reason_detail;
-    uint64_t reason_rip;
-    uint64_t start_count;
-    uint64_t start_tsc;
-    uint32_t vcpu_count;
+    uint64_t reason_detail, reason_rip, start_count, start_tsc;
+    uint32_t vcpu_count, range_count;
     struct vcpu *vcpus[MULLION_MAX_VCPUS];
-    uint32_t range_count;
     struct memory_range ranges[MULLION_MAX_RANGES];
     struct npt npt;
     struct spinlock device_lock; /* uart, ioapic, pci */

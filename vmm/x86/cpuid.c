@@ -71,34 +71,18 @@ static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf) {
     return (struct cpuid_regs){0, 0, 0, 0};
 }
 
-/** CR4 bits by the feature that brings them. */
-static const struct {
-    uint32_t cr4_bit, leaf;
-    enum { IN_EBX, IN_ECX, IN_EDX } where;
-    uint32_t bit;
-} cr4_features[] = {
-    {0, 1, IN_EDX, 1},   /* VME: VME */
-    {1, 1, IN_EDX, 1},   /* PVI: VME */
-    {2, 1, IN_EDX, 4},   /* TSD: TSC */
-    {3, 1, IN_EDX, 2},   /* DE */
-    {4, 1, IN_EDX, 3},   /* PSE */
-    {5, 1, IN_EDX, 6},   /* PAE */
-    {7, 1, IN_EDX, 13},  /* PGE */
-    {9, 1, IN_EDX, 24},  /* OSFXSR: FXSR */
-    {10, 1, IN_EDX, 25}, /* OSXMMEXCPT: SSE */
-    {11, 7, IN_ECX, 2},  /* UMIP */
-    {16, 7, IN_EBX, 0},  /* FSGSBASE */
-    {18, 1, IN_ECX, 26}, /* OSXSAVE: XSAVE */
-    {20, 7, IN_EBX, 7},  /* SMEP */
-    {21, 7, IN_EBX, 20}, /* SMAP */
-};
+/** What every 64-bit CPU has (VME PVI TSD DE PSE PAE PGE OSFXSR OSXMMEXCPT), and the bits of features that are shown.
+ */
+#define CR4_ALWAYS 0x6bfull
+
+static uint64_t bit_moved(uint32_t value, unsigned from, unsigned to) { return (uint64_t)(value >> from & 1) << to; }
 
 void cpuid_init(void) {
-    for (size_t i = 0; i < ARRAY_COUNT(cr4_features); i++) {
-        struct cpuid_regs r = masked(cr4_features[i].leaf, 0);
-        uint32_t value = cr4_features[i].where == IN_EBX ? r.ebx : cr4_features[i].where == IN_ECX ? r.ecx : r.edx;
-        cr4_allowed |= (uint64_t)(value >> cr4_features[i].bit & 1) << cr4_features[i].cr4_bit;
-    }
+    struct cpuid_regs one = masked(1, 0);
+    struct cpuid_regs seven = masked(7, 0);
+    cr4_allowed = CR4_ALWAYS | bit_moved(one.ecx, 26, 18) /* XSAVE: OSXSAVE */ |
+                  bit_moved(seven.ecx, 2, 11) /* UMIP */ | bit_moved(seven.ebx, 0, 16) /* FSGSBASE */ |
+                  bit_moved(seven.ebx, 7, 20) /* SMEP */ | bit_moved(seven.ebx, 20, 21) /* SMAP */;
 }
 
 uint64_t cpuid_cr4_allowed(void) { return cr4_allowed; }

@@ -80,33 +80,32 @@ static uint8_t rtc_read(uint8_t index) {
 
 static uint64_t from_bcd(uint8_t value, bool bcd) { return bcd ? (value >> 4) * 10u + (value & 15) : value; }
 
-static uint64_t days_before_year(uint64_t year) {
-    year--;
-    return year * 365 + year / 4 - year / 100 + year / 400;
+/** Days from 1970-01-01; the year is counted from March, so that the leap day is its last. */
+static uint64_t days_since_1970(uint64_t year, uint64_t month, uint64_t day) {
+    year -= month <= 2;
+    uint64_t day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    return year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
 }
 
 static void read_rtc(void) {
-    static const uint16_t days_before_month[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    uint8_t raw[6]; /* second minute hour day month year */
-    static const uint8_t registers[] = {0, 2, 4, 7, 8, 9};
+    enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, FIELDS };
+    static const uint8_t registers[FIELDS] = {0, 2, 4, 7, 8, 9};
+    uint64_t field[FIELDS];
     for (unsigned polls = 0; (rtc_read(10) & 0x80) != 0 && polls < 100000; polls++) {}
     uint8_t mode = rtc_read(11);
-    for (size_t i = 0; i < sizeof raw; i++) { raw[i] = rtc_read(registers[i]); }
     bool bcd = (mode & 4) == 0;
-    uint64_t hour = from_bcd(raw[2] & 0x7f, bcd);
-    hour = (mode & 2) != 0 ? hour : hour % 12 + ((raw[2] & 0x80) != 0 ? 12 : 0);
-    uint64_t day = from_bcd(raw[3], bcd);
-    uint64_t month = from_bcd(raw[4], bcd);
-    uint64_t year = 2000 + from_bcd(raw[5], bcd);
-    if (hour > 23 || day < 1 || day > 31 || month < 1 || month > 12) {
-        log_line("the RTC shows no sane date; the time of day starts at 1970; set the clock in the firmware "
-                 "set-up");
+    bool afternoon = (mode & 2) == 0 && (rtc_read(registers[HOUR]) & 0x80) != 0;
+    for (size_t i = 0; i < FIELDS; i++) {
+        uint8_t raw = rtc_read(registers[i]);
+        field[i] = from_bcd(i == HOUR ? raw & 0x7f : raw, bcd);
+    }
+    field[HOUR] = (mode & 2) != 0 ? field[HOUR] : field[HOUR] % 12 + (afternoon ? 12 : 0);
+    if (field[HOUR] > 23 || field[DAY] - 1 > 30 || field[MONTH] - 1 > 11) {
+        log_line("the RTC shows no sane date; the time of day starts at 1970; set the clock in the firmware set-up");
         return;
     }
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    uint64_t days = days_before_year(year) - days_before_year(1970) + days_before_month[month - 1] + day - 1;
-    days += leap && month > 2;
-    boot_epoch = ((days * 24 + hour) * 60 + from_bcd(raw[1], bcd)) * 60 + from_bcd(raw[0], bcd);
+    uint64_t days = days_since_1970(2000 + field[YEAR], field[MONTH], field[DAY]);
+    boot_epoch = ((days * 24 + field[HOUR]) * 60 + field[MINUTE]) * 60 + field[SECOND];
     boot_epoch -= (rdtsc() - boot_tsc) / (khz * 1000);
 }
 
