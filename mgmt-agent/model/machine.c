@@ -10,8 +10,9 @@
 #include "model/words.h"
 #include "os/os.h"
 
-#define CRASH_RESTARTS 5u     /* in a row; then the partition stays down */
-#define START_DEATHS   2u     /* agents that died starting one partition; then it is left alone */
+#define CRASH_RESTARTS 5u /* in a row; then the partition stays down */
+#define START_DEATHS   2u /* agents that died starting one partition; then it is left alone */
+#define HASTY_MS       1000u /* a guest that reboots sooner is in a loop, which would keep the agent loading it */
 #define CALM_MS        60000u /* a run this long makes the next crash the first again */
 
 static const char *const phase_names[PHASE_COUNT] = {
@@ -265,49 +266,76 @@ bool machine_is_waiting(const struct machine *machine)
     return false;
 }
 
-static bool ran_calmly(const struct machine *machine, const struct partition *p)
+/* Counts a crash, or a reboot so hasty that it is no better; false if there were too many in a row. */
+static bool row_goes_on(const struct machine *machine, struct partition *p, bool crashed)
 {
-    return box_ms(&machine->box, p->info.start_tsc, os_tsc()) >= CALM_MS;
+    uint64_t ran_ms = box_ms(&machine->box, p->info.start_tsc, os_tsc());
+    if (crashed || ran_ms < HASTY_MS) {
+        p->crash_restarts = ran_ms >= CALM_MS ? 1 : p->crash_restarts + 1;
+        return p->crash_restarts <= CRASH_RESTARTS;
+    }
+    return true;
 }
 
-/* Ended by itself: start it again? */
-static bool restart_wanted(struct machine *machine, struct partition *p, bool crashed)
+/* Ended by itself: does the manifest want it started again? */
+static bool restart_wanted(const struct partition *p, bool crashed)
 {
     enum manifest_policy policy = crashed ? p->spec->on_crash : p->spec->on_reboot;
     bool by_itself = crashed || p->info.reason == MULLION_REASON_RESET;
-    if (!by_itself || p->desired != DESIRED_RUNNING || policy != POLICY_RESTART) {
-        return false;
+    return by_itself && p->desired == DESIRED_RUNNING && policy == POLICY_RESTART;
+}
+
+/* What became of a partition that ended: words for the console and for `problems:`. */
+enum outcome {
+    STAYS_DOWN,
+    STARTED_AGAIN,
+    TOO_OFTEN,
+};
+
+static void trouble_note(struct partition *p, const struct mullion_partition_info *end, enum outcome outcome)
+{
+    static const char *const then[] = {[STAYS_DOWN] = "",
+                                       [STARTED_AGAIN] = " and was started again",
+                                       [TOO_OFTEN] = " too often in a row and stays stopped"};
+    char words[160];
+    bool crashed = words_is_crash(end->reason);
+    bool start_failed = outcome == STARTED_AGAIN && p->trouble.text[0] != 0;
+    if (start_failed || (!crashed && outcome != TOO_OFTEN)) {
+        return;
     }
-    if (crashed) {
-        p->crash_restarts = ran_calmly(machine, p) ? 1 : p->crash_restarts + 1;
+    snprintf(p->trouble.text, sizeof(p->trouble.text), "partition \"%s\": %s%s: %s: %s", p->spec->name,
+             crashed ? "crashed" : "restarted itself", then[outcome], words_reason(end, words, sizeof(words)),
+             words_remedy(end->reason));
+}
+
+static void start_again(struct machine *machine, struct partition *p)
+{
+    struct failure failure = {.text = ""};
+    if (partition_reset(machine, p, &failure) != 0) {
+        announce(machine, "%s", failure.text);
     }
-    return !crashed || p->crash_restarts <= CRASH_RESTARTS;
 }
 
 static void ended(struct machine *machine, struct partition *p)
 {
+    static const char *const then[] = {[STAYS_DOWN] = "",
+                                       [STARTED_AGAIN] = "; it is started again",
+                                       [TOO_OFTEN] = "; too often in a row, it stays stopped"};
     char words[160];
-    const char *reason = words_reason(&p->info, words, sizeof(words));
-    uint32_t reason_code = p->info.reason;
-    bool crashed = words_is_crash(reason_code);
-    bool restart = restart_wanted(machine, p, crashed);
-    announce(machine, "partition \"%s\": %s%s", p->spec->name, reason,
-             restart ? "; it is started again" : "");
-    struct failure failure = {.text = ""};
-    if (restart && partition_reset(machine, p, &failure) != 0) {
-        announce(machine, "%s", failure.text);
-    }
-    if (!restart) {
+    const struct mullion_partition_info end = p->info;
+    bool crashed = words_is_crash(end.reason);
+    enum outcome outcome = !restart_wanted(p, crashed)        ? STAYS_DOWN
+                           : row_goes_on(machine, p, crashed) ? STARTED_AGAIN
+                                                              : TOO_OFTEN;
+    announce(machine, "partition \"%s\": %s%s", p->spec->name, words_reason(&end, words, sizeof(words)),
+             then[outcome]);
+    if (outcome == STARTED_AGAIN) {
+        start_again(machine, p);
+    } else {
         p->desired = DESIRED_STOPPED;
         machine_save(machine);
     }
-    if (crashed && (!restart || p->trouble.text[0] == 0)) {
-        const char *then = restart                              ? " and was started again"
-                           : p->crash_restarts > CRASH_RESTARTS ? " too often in a row and stays stopped"
-                                                                : "";
-        snprintf(p->trouble.text, sizeof(p->trouble.text), "partition \"%s\": crashed%s: %s: %s",
-                 p->spec->name, then, reason, words_remedy(reason_code));
-    }
+    trouble_note(p, &end, outcome);
 }
 
 void machine_states_changed(struct machine *machine, uint64_t state_mask)

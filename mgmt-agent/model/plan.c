@@ -27,7 +27,11 @@ static void cpu_claim(struct partition_spec *spec, unsigned index, struct claims
 {
     uint32_t cpu = spec->cpus[index];
     const struct json_node *node = cpu_node(spec, index);
-    if (cpu >= box->cpu_count) {
+    if (box->cpu_count == 1) {
+        json_complain(json, node,
+                      "this box has one CPU, which is the agent's; partitions need a box with more");
+        spec->valid = false;
+    } else if (cpu >= box->cpu_count) {
         json_complain(json, node,
                       "CPU %" PRIu32 " does not exist; this box has the CPUs 0 to %u; name one of 1 to %u",
                       cpu, box->cpu_count - 1, box->cpu_count - 1);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_CONTROL 0x100u
+
 static const struct schema_field *field_find(const struct schema_field *fields, size_t count,
                                              const char *name)
 {
@@ -71,6 +73,17 @@ bool schema_type(const struct json *json, const struct json_node *value, enum js
     return value->type == type;
 }
 
+/* The control character that begins here (Unicode C0, DEL, C1), or NO_CONTROL; C1 steers terminals too. */
+static unsigned control_code(const char *text)
+{
+    unsigned char first = (unsigned char)text[0];
+    unsigned char second = first == 0xc2 ? (unsigned char)text[1] : 0;
+    if (second >= 0x80 && second < 0xa0) {
+        return second;
+    }
+    return first < ' ' || first == 0x7f ? first : NO_CONTROL;
+}
+
 bool schema_string(const struct json *json, const struct json_node *value, char *to, size_t size,
                    const char *wanted)
 {
@@ -79,9 +92,9 @@ bool schema_string(const struct json *json, const struct json_node *value, char 
     }
     size_t length = strlen(value->string);
     for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)value->string[i] < ' ' || value->string[i] == 0x7f) {
-            json_complain(json, value, "this text holds the control character 0x%02x; remove it",
-                          value->string[i]);
+        unsigned code = control_code(value->string + i);
+        if (code != NO_CONTROL) {
+            json_complain(json, value, "this text holds the control character 0x%02x; remove it", code);
             return false;
         }
     }

@@ -233,6 +233,23 @@ static void machine_crash_loop_that_ended_says_so(void **state)
     assert_non_null(strstr(named("alpha")->trouble.text, "crashed too often in a row and stays stopped"));
 }
 
+static void machine_guest_that_reboots_at_once_is_not_loaded_for_ever(void **state)
+{
+    (void)state;
+    boot(BOTH);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
+        model_end_partition(named("alpha")->id, MULLION_REASON_RESET, 0);
+        events();
+    }
+    assert_int_equal(named("alpha")->phase, PHASE_STOPPED);
+    assert_non_null(strstr(announced, "reset by its guest; too often in a row, it stays stopped\n"));
+    assert_string_equal(
+        named("alpha")->trouble.text,
+        "partition \"alpha\": restarted itself too often in a row and stays stopped: reset by "
+        "its guest: `start` it when it is wanted");
+}
+
 static void machine_start_by_wish_ends_a_row_of_crashes(void **state)
 {
     (void)state;
@@ -519,6 +536,7 @@ int main(void)
         cmocka_unit_test(machine_crash_is_told_in_words),
         cmocka_unit_test(machine_crash_loop_ends),
         cmocka_unit_test(machine_crash_loop_that_ended_says_so),
+        cmocka_unit_test(machine_guest_that_reboots_at_once_is_not_loaded_for_ever),
         cmocka_unit_test(machine_start_by_wish_ends_a_row_of_crashes),
         cmocka_unit_test(attach_keeps_a_lone_carriage_return),
         cmocka_unit_test(attach_shows_what_a_crashed_guest_left),
