@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Manifest and plan: each mistake has one exact text, and the other partitions are not affected. */
 #include "agent_test.h"
+
+#include <time.h>
+
 #include "model/manifest.h"
 #include "model/plan.h"
 #include "os/linux/model.h"
@@ -128,6 +131,10 @@ static void manifest_names_each_schema_error(void **state)
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\",\"cmdline\":\"a\\nb\"}"
          "}",
          "manifest:3:72: /partitions/1/boot/cmdline: this text holds the control character 0x0a; remove it"},
+        {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\",\"cmdline\":"
+         "\"a\xc2\x9b\"}"
+         "}",
+         "manifest:3:72: /partitions/1/boot/cmdline: this text holds the control character 0x9b; remove it"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"8MiB\",\"boot\":{\"kernel\":\"k\"}}",
          "manifest:3:33: /partitions/1/memory: \"8MiB\" is too little for a kernel; wanted at least 16 MiB"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":64,\"boot\":{\"kernel\":\"k\"}}",
@@ -156,6 +163,23 @@ static void manifest_names_each_schema_error(void **state)
         assert_true(manifest.partitions[0].valid);
         assert_false(manifest.partitions[1].valid);
     }
+}
+
+/* Each of 15000 unknown fields would cost a pass over the text: on a slow box that is minutes. */
+static void manifest_full_of_errors_is_read_in_bounded_time(void **state)
+{
+    static char text[JSON_MAX_BYTES];
+    (void)state;
+    size_t used = (size_t)snprintf(text, sizeof(text), "{");
+    for (unsigned i = 0; i < 15000; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "\"a\":      1,\n");
+    }
+    snprintf(text + used, sizeof(text) - used, "\"b\":1}");
+    clock_t begin = clock();
+    read_text(text);
+    assert_true(clock() - begin < 2 * CLOCKS_PER_SEC);
+    assert_int_equal(problems.count, PROBLEM_LIMIT);
+    assert_int_equal(problems.count + problems.dropped, 15004); /* a, its copies, b, three missing fields */
 }
 
 static void manifest_reports_all_errors_at_once(void **state)
@@ -258,6 +282,7 @@ int main(void)
         cmocka_unit_test(manifest_defaults_are_as_documented),
         cmocka_unit_test(manifest_with_zero_partitions_is_valid),
         cmocka_unit_test(manifest_names_each_schema_error),
+        cmocka_unit_test(manifest_full_of_errors_is_read_in_bounded_time),
         cmocka_unit_test(manifest_reports_all_errors_at_once),
         cmocka_unit_test(manifest_that_cannot_be_used_says_so),
         cmocka_unit_test(plan_names_what_the_box_does_not_have),
