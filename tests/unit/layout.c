@@ -150,12 +150,7 @@ _Static_assert(sizeof(struct mullion_agent_header) == 80, "mullion_agent_header"
 _Static_assert(offsetof(struct vmcb_segment, selector) == 0 && offsetof(struct vmcb_segment, attributes) == 2,
                "");
 _Static_assert(offsetof(struct vmcb_segment, limit) == 4 && offsetof(struct vmcb_segment, base) == 8, "");
-VMCB_ASSERT(intercept_cr, 0x000);
-VMCB_ASSERT(intercept_dr, 0x004);
-VMCB_ASSERT(intercept_exceptions, 0x008);
-VMCB_ASSERT(intercept_1, 0x00c);
-VMCB_ASSERT(intercept_2, 0x010);
-VMCB_ASSERT(intercept_3, 0x014);
+VMCB_ASSERT(intercepts, 0x000);
 VMCB_ASSERT(reserved_018, 0x018);
 VMCB_ASSERT(pause_filter_threshold, 0x03c);
 VMCB_ASSERT(pause_filter_count, 0x03e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The total table of exit codes: AMD64 APM volume 2, appendix C. Every code that the manual defines has a
- * row; a code without one stops the partition. A row whose intercept the VMM never sets also stops it: seeing
- * the exit means that the control block is not what the VMM wrote.
+ * row; a code without one stops the partition. The intercepts follow from the table, so that none is set without
+ * a verdict. An exit that is not intercepted stops the partition too: the control block is not what the VMM wrote.
  */
 #include "core/exits.h"
 #include "x86/asm.h"
@@ -15,100 +15,89 @@
 #define CODE_LAST_REFUSAL 0xfffffffcu /* -1 INVALID, -2 BUSY, -3 IDLE_REQUIRED, -4 INVALID_PMC */
 
 struct exit_row {
-    const char *name;
     enum mullion_exit reason;
     exit_handler *handler;
+    bool clear; /* the intercept is clear in a fresh VMCB: never set, or on demand */
 };
 
 static exit_handler handle_port, handle_msr, handle_npf, handle_cr_write, handle_iret, handle_exception;
 
-#define NOT_INTERCEPTED(name)                                                                                          \
-    { name, MULLION_EXIT_UNKNOWN, exit_refuse }
-#define UNDEFINED(name)                                                                                                \
-    { name, MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined }
+/* Verdicts that need no name of a handler of this file. */
+#define NOT_INTERCEPTED                                                                                                \
+    { MULLION_EXIT_UNKNOWN, exit_refuse, true }
+#define UNDEFINED                                                                                                      \
+    { MULLION_EXIT_VIRT_INSTRUCTION, exit_undefined, false }
 
 static const struct exit_row rows[CODE_LIMIT] = {
-    [0x00 ... 0x0f] = NOT_INTERCEPTED("CR_READ"),
-    [0x10 ... 0x13] = NOT_INTERCEPTED("CR_WRITE"),
-    [0x14] = {"CR4_WRITE", MULLION_EXIT_CR_WRITE, handle_cr_write},
-    [0x15 ... 0x17] = NOT_INTERCEPTED("CR_WRITE"),
-    [0x18] = {"CR8_WRITE", MULLION_EXIT_CR_WRITE, handle_cr_write},
-    [0x19 ... 0x1f] = NOT_INTERCEPTED("CR_WRITE"),
-    [0x20 ... 0x2f] = NOT_INTERCEPTED("DR_READ"),
-    [0x30 ... 0x3f] = NOT_INTERCEPTED("DR_WRITE"),
-    [0x40] = NOT_INTERCEPTED("EXCP_DE"),
-    [0x41] = {"EXCP_DB", MULLION_EXIT_EXCEPTION, handle_exception},
-    [0x42 ... 0x50] = NOT_INTERCEPTED("EXCP"),
-    [0x51] = {"EXCP_AC", MULLION_EXIT_EXCEPTION, handle_exception},
-    [0x52] = {"EXCP_MC", MULLION_EXIT_EXCEPTION, exit_machine_check},
-    [0x53 ... 0x5f] = NOT_INTERCEPTED("EXCP"),
-    [0x60] = {"INTR", MULLION_EXIT_INTERRUPT, exit_interrupt},
-    [0x61] = {"NMI", MULLION_EXIT_NMI, exit_interrupt},
-    [0x62] = {"SMI", MULLION_EXIT_NMI, exit_interrupt},
-    [0x63] = {"INIT", MULLION_EXIT_INIT, exit_interrupt},
-    [0x64] = {"VINTR", MULLION_EXIT_INTERRUPT_WINDOW, exit_interrupt},
-    [0x65] = NOT_INTERCEPTED("CR0_SEL_WRITE"),
-    [0x66 ... 0x69] = NOT_INTERCEPTED("DESCRIPTOR_READ"),
-    [0x6a ... 0x6d] = NOT_INTERCEPTED("DESCRIPTOR_WRITE"),
-    [0x6e] = NOT_INTERCEPTED("RDTSC"),
-    [0x6f] = {"RDPMC", MULLION_EXIT_OTHER_REFLECTED, exit_protection},
-    [0x70] = NOT_INTERCEPTED("PUSHF"),
-    [0x71] = NOT_INTERCEPTED("POPF"),
-    [0x72] = {"CPUID", MULLION_EXIT_CPUID, exit_cpuid},
-    [0x73] = UNDEFINED("RSM"),
-    [0x74] = {"IRET", MULLION_EXIT_INTERRUPT_WINDOW, handle_iret},
-    [0x75] = NOT_INTERCEPTED("SWINT"),
-    [0x76] = {"INVD", MULLION_EXIT_CACHE_CONTROL, exit_ignore},
-    [0x77] = NOT_INTERCEPTED("PAUSE"),
-    [0x78] = {"HLT", MULLION_EXIT_HLT, exit_hlt},
-    [0x79] = NOT_INTERCEPTED("INVLPG"),
-    [0x7a] = UNDEFINED("INVLPGA"),
-    [0x7b] = {"IOIO", MULLION_EXIT_PORT, handle_port},
-    [0x7c] = {"MSR", MULLION_EXIT_MSR, handle_msr},
-    [0x7d] = NOT_INTERCEPTED("TASK_SWITCH"),
-    [0x7e] = {"FERR_FREEZE", MULLION_EXIT_OTHER_REFLECTED, exit_refuse},
-    [0x7f] = {"SHUTDOWN", MULLION_EXIT_SHUTDOWN, exit_shutdown},
-    [0x80] = UNDEFINED("VMRUN"),
-    [0x81] = {"VMMCALL", MULLION_EXIT_HYPERCALL, exit_hypercall},
-    [0x82] = UNDEFINED("VMLOAD"),
-    [0x83] = UNDEFINED("VMSAVE"),
-    [0x84] = UNDEFINED("STGI"),
-    [0x85] = UNDEFINED("CLGI"),
-    [0x86] = UNDEFINED("SKINIT"),
-    [0x87] = NOT_INTERCEPTED("RDTSCP"),
-    [0x88] = NOT_INTERCEPTED("ICEBP"),
-    [0x89] = {"WBINVD", MULLION_EXIT_CACHE_CONTROL, exit_ignore},
-    [0x8a] = {"MONITOR", MULLION_EXIT_MONITOR, exit_undefined},
-    [0x8b] = {"MWAIT", MULLION_EXIT_MONITOR, exit_undefined},
-    [0x8c] = {"MWAIT_CONDITIONAL", MULLION_EXIT_MONITOR, exit_undefined},
-    [0x8d] = {"XSETBV", MULLION_EXIT_XSETBV, exit_xsetbv},
-    [0x8e] = {"RDPRU", MULLION_EXIT_OTHER_REFLECTED, exit_undefined},
-    [0x8f] = NOT_INTERCEPTED("EFER_WRITE_TRAP"),
-    [0x90 ... 0x9f] = NOT_INTERCEPTED("CR_WRITE_TRAP"),
-    [0xa0] = {"INVLPGB", MULLION_EXIT_OTHER_REFLECTED, exit_undefined},
-    [0xa1] = {"INVLPGB_ILLEGAL", MULLION_EXIT_OTHER_REFLECTED, exit_undefined},
-    [0xa2] = NOT_INTERCEPTED("INVPCID"),
-    [0xa3] = {"MCOMMIT", MULLION_EXIT_OTHER_REFLECTED, exit_undefined},
-    [0xa4] = {"TLBSYNC", MULLION_EXIT_OTHER_REFLECTED, exit_undefined},
-    [0xa5] = NOT_INTERCEPTED("BUSLOCK"),
-    [0xa6] = NOT_INTERCEPTED("IDLE_HLT"),
-    [0x400] = {"NPF", MULLION_EXIT_MMIO, handle_npf},
-    [0x401] = NOT_INTERCEPTED("AVIC_INCOMPLETE_IPI"),
-    [0x402] = NOT_INTERCEPTED("AVIC_NOACCEL"),
-    [0x403] = NOT_INTERCEPTED("VMGEXIT"),
+    [0x00 ... 0x13] = NOT_INTERCEPTED,                              /* CR_READ, CR_WRITE */
+    [0x14] = {MULLION_EXIT_CR_WRITE, handle_cr_write, false},       /* CR4_WRITE */
+    [0x15 ... 0x17] = NOT_INTERCEPTED,                              /* CR_WRITE */
+    [0x18] = {MULLION_EXIT_CR_WRITE, handle_cr_write, false},       /* CR8_WRITE */
+    [0x19 ... 0x40] = NOT_INTERCEPTED,                              /* CR_WRITE, DR_READ, DR_WRITE, EXCP_DE */
+    [0x41] = {MULLION_EXIT_EXCEPTION, handle_exception, false},     /* EXCP_DB */
+    [0x42 ... 0x50] = NOT_INTERCEPTED,                              /* EXCP */
+    [0x51] = {MULLION_EXIT_EXCEPTION, handle_exception, false},     /* EXCP_AC */
+    [0x52] = {MULLION_EXIT_EXCEPTION, exit_machine_check, false},   /* EXCP_MC */
+    [0x53 ... 0x5f] = NOT_INTERCEPTED,                              /* EXCP */
+    [0x60] = {MULLION_EXIT_INTERRUPT, exit_interrupt, false},       /* INTR */
+    [0x61] = {MULLION_EXIT_NMI, exit_interrupt, false},             /* NMI */
+    [0x62] = {MULLION_EXIT_NMI, exit_interrupt, false},             /* SMI */
+    [0x63] = {MULLION_EXIT_INIT, exit_interrupt, false},            /* INIT */
+    [0x64] = {MULLION_EXIT_INTERRUPT_WINDOW, exit_interrupt, true}, /* VINTR */
+    [0x65 ... 0x6e] = NOT_INTERCEPTED, /* CR0_SEL_WRITE, DESCRIPTOR_READ, DESCRIPTOR_WRITE, RDTSC */
+    [0x6f] = {MULLION_EXIT_OTHER_REFLECTED, exit_protection, false}, /* RDPMC */
+    [0x70 ... 0x71] = NOT_INTERCEPTED,                               /* PUSHF, POPF */
+    [0x72] = {MULLION_EXIT_CPUID, exit_cpuid, false},                /* CPUID */
+    [0x73] = UNDEFINED,                                              /* RSM */
+    [0x74] = {MULLION_EXIT_INTERRUPT_WINDOW, handle_iret, true},     /* IRET */
+    [0x75] = NOT_INTERCEPTED,                                        /* SWINT */
+    [0x76] = {MULLION_EXIT_CACHE_CONTROL, exit_ignore, false},       /* INVD */
+    [0x77] = NOT_INTERCEPTED,                                        /* PAUSE */
+    [0x78] = {MULLION_EXIT_HLT, exit_hlt, false},                    /* HLT */
+    [0x79] = NOT_INTERCEPTED,                                        /* INVLPG */
+    [0x7a] = UNDEFINED,                                              /* INVLPGA */
+    [0x7b] = {MULLION_EXIT_PORT, handle_port, false},                /* IOIO */
+    [0x7c] = {MULLION_EXIT_MSR, handle_msr, false},                  /* MSR */
+    [0x7d] = NOT_INTERCEPTED,                                        /* TASK_SWITCH */
+    [0x7e] = {MULLION_EXIT_OTHER_REFLECTED, exit_refuse, false},     /* FERR_FREEZE */
+    [0x7f] = {MULLION_EXIT_SHUTDOWN, exit_shutdown, false},          /* SHUTDOWN */
+    [0x80] = UNDEFINED,                                              /* VMRUN */
+    [0x81] = {MULLION_EXIT_HYPERCALL, exit_hypercall, false},        /* VMMCALL */
+    [0x82 ... 0x86] = UNDEFINED,                                     /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
+    [0x87 ... 0x88] = NOT_INTERCEPTED,                               /* RDTSCP, ICEBP */
+    [0x89] = {MULLION_EXIT_CACHE_CONTROL, exit_ignore, false},       /* WBINVD */
+    [0x8a] = {MULLION_EXIT_MONITOR, exit_undefined, false},          /* MONITOR */
+    [0x8b] = {MULLION_EXIT_MONITOR, exit_undefined, false},          /* MWAIT */
+    [0x8c] = {MULLION_EXIT_MONITOR, exit_undefined, false},          /* MWAIT_CONDITIONAL */
+    [0x8d] = {MULLION_EXIT_XSETBV, exit_xsetbv, false},              /* XSETBV */
+    [0x8e] = {MULLION_EXIT_OTHER_REFLECTED, exit_undefined, false},  /* RDPRU */
+    [0x8f ... 0x9f] = NOT_INTERCEPTED,                               /* EFER_WRITE_TRAP, CR_WRITE_TRAP */
+    [0xa0] = {MULLION_EXIT_OTHER_REFLECTED, exit_undefined, false},  /* INVLPGB */
+    [0xa1] = {MULLION_EXIT_OTHER_REFLECTED, exit_undefined, false},  /* INVLPGB_ILLEGAL */
+    [0xa2] = NOT_INTERCEPTED,                                        /* INVPCID */
+    [0xa3] = {MULLION_EXIT_OTHER_REFLECTED, exit_undefined, false},  /* MCOMMIT */
+    [0xa4] = {MULLION_EXIT_OTHER_REFLECTED, exit_undefined, false},  /* TLBSYNC */
+    [0xa5 ... 0xa6] = NOT_INTERCEPTED,                               /* BUSLOCK, IDLE_HLT */
+    [0x400] = {MULLION_EXIT_MMIO, handle_npf, false},                /* NPF */
+    [0x401 ... 0x403] = NOT_INTERCEPTED,                             /* AVIC_INCOMPLETE_IPI, AVIC_NOACCEL, VMGEXIT */
 };
 
-static const struct exit_row entry_failed = {"INVALID", MULLION_EXIT_UNKNOWN, exit_entry_failed};
-static const struct exit_row undefined_code = {NULL, MULLION_EXIT_UNKNOWN, exit_unknown};
+static const struct exit_row entry_failed = {MULLION_EXIT_UNKNOWN, exit_entry_failed, true};
+static const struct exit_row undefined_code = {MULLION_EXIT_UNKNOWN, exit_unknown, true};
 
 static const struct exit_row *row_of(uint64_t code) {
-    if (code < CODE_LIMIT && rows[code].name != NULL) { return &rows[code]; }
+    if (code < CODE_LIMIT && rows[code].handler != NULL) { return &rows[code]; }
     uint32_t low = (uint32_t)code; /* QEMU's TCG reports these in 32 bits */
     bool negative = code == low || code == (uint64_t)(int64_t)(int32_t)low;
     return negative && low >= CODE_LAST_REFUSAL ? &entry_failed : &undefined_code;
 }
 
-const char *svm_exit_name(uint64_t code) { return row_of(code)->name; }
+void svm_intercepts(uint32_t words[6]) {
+    for (unsigned code = 0; code < 6 * 32; code++) {
+        bool set = rows[code].handler != NULL && !rows[code].clear;
+        words[code / 32] |= set ? 1u << code % 32 : 0;
+    }
+}
 
 static void handle_port(struct vcpu *vcpu) {
     const struct vmcb *vmcb = vmcb_of(vcpu);

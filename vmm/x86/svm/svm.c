@@ -117,18 +117,7 @@ static int svm_vcpu_create(struct vcpu *vcpu) {
 static void svm_vcpu_destroy(struct vcpu *vcpu) { pool_free(vcpu->vendor, 1); }
 
 static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu) {
-    vmcb->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8);
-    vmcb->intercept_exceptions = (uint32_t)(BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
-    vmcb->intercept_1 =
-        (uint32_t)(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
-                   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR |
-                   INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN);
-    vmcb->intercept_2 =
-        (uint32_t)(INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
-                   INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT |
-                   INTERCEPT_MWAIT_COND | INTERCEPT_XSETBV | INTERCEPT_RDPRU);
-    vmcb->intercept_3 =
-        (uint32_t)(INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_MCOMMIT | INTERCEPT_TLBSYNC);
+    svm_intercepts(vmcb->intercepts);
     vmcb->iopm_base = physical(iopm);
     vmcb->msrpm_base = physical(msrpm);
     vmcb->asid = GUEST_ASID;
@@ -248,17 +237,16 @@ static bool svm_interruptible(const struct vcpu *vcpu) {
     return (vmcb->rflags & RFLAGS_IF) != 0 && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
 }
 
-/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that
- * way. */
+static void set_intercept(struct vmcb *vmcb, unsigned code, bool on) {
+    uint32_t bit = 1u << code % 32;
+    vmcb->intercepts[code / 32] = on ? vmcb->intercepts[code / 32] | bit : vmcb->intercepts[code / 32] & ~bit;
+}
+
+/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that way. */
 static void svm_want_window(struct vcpu *vcpu, bool wanted) {
     struct vmcb *vmcb = vmcb_of(vcpu);
-    if (wanted) {
-        vmcb->vintr |= VINTR_IRQ | VINTR_IGNORE_TPR;
-        vmcb->intercept_1 |= (uint32_t)INTERCEPT_VINTR;
-    } else {
-        vmcb->vintr &= ~(VINTR_IRQ | VINTR_IGNORE_TPR);
-        vmcb->intercept_1 &= ~(uint32_t)INTERCEPT_VINTR;
-    }
+    vmcb->vintr = (vmcb->vintr & ~(VINTR_IRQ | VINTR_IGNORE_TPR)) | (wanted ? VINTR_IRQ | VINTR_IGNORE_TPR : 0);
+    set_intercept(vmcb, SVM_EXIT_VINTR, wanted);
 }
 
 static void svm_inject(struct vcpu *vcpu) {
@@ -272,13 +260,13 @@ static void svm_inject(struct vcpu *vcpu) {
     if (event->kind == EVENT_NMI) {
         vcpu->nmi_blocked = true;
         vcpu->nmi_iret_rip = 0;
-        vmcb->intercept_1 |= (uint32_t)INTERCEPT_IRET;
+        set_intercept(vmcb, SVM_EXIT_IRET, true);
     }
 }
 
 void svm_nmi_handler_ends(struct vcpu *vcpu) {
     vcpu->nmi_iret_rip = vmcb_of(vcpu)->rip;
-    vmcb_of(vcpu)->intercept_1 &= ~(uint32_t)INTERCEPT_IRET;
+    set_intercept(vmcb_of(vcpu), SVM_EXIT_IRET, false);
 }
 
 const struct hvm_ops svm_ops = {

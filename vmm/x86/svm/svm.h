@@ -11,8 +11,12 @@ static inline struct vmcb *vmcb_of(const struct vcpu *vcpu) { return vcpu->vendo
 /** hvm_ops.handle_exit: looks the exit code up in the total table. */
 void svm_handle_exit(struct vcpu *vcpu);
 
-/** The manual's name of an exit code; NULL if the manual does not define it. */
-const char *svm_exit_name(uint64_t code);
+/* Exit codes whose intercepts are set on demand. */
+#define SVM_EXIT_VINTR 0x64u
+#define SVM_EXIT_IRET  0x74u
+
+/** The intercept words of a fresh VMCB: what the total table has a verdict for, but the two above. */
+void svm_intercepts(uint32_t words[6]);
 
 /** Notes where the guest's NMI handler executes IRET, and stops intercepting it. */
 void svm_nmi_handler_ends(struct vcpu *vcpu);

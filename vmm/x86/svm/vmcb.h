@@ -16,7 +16,7 @@ struct vmcb_segment {
 
 struct vmcb {
     /* control area */
-    uint32_t intercept_cr, intercept_dr, intercept_exceptions, intercept_1, intercept_2, intercept_3;
+    uint32_t intercepts[6]; /* one bit per exit code 0x00..0xbf, in order */
     uint8_t reserved_018[36];
     uint16_t pause_filter_threshold, pause_filter_count;
     uint64_t iopm_base, msrpm_base, tsc_offset;
@@ -39,48 +39,6 @@ struct vmcb {
     uint64_t g_pat;
     uint8_t reserved_670[2448];
 };
-
-/* intercept_cr: reads in bits 15:0, writes in bits 31:16 */
-#define INTERCEPT_CR_WRITE(n) (1u << (16 + (n)))
-
-/* intercept_1 */
-#define INTERCEPT_INTR        BIT(0)
-#define INTERCEPT_NMI         BIT(1)
-#define INTERCEPT_SMI         BIT(2)
-#define INTERCEPT_INIT        BIT(3)
-#define INTERCEPT_VINTR       BIT(4)
-#define INTERCEPT_RDPMC       BIT(15)
-#define INTERCEPT_CPUID       BIT(18)
-#define INTERCEPT_RSM         BIT(19)
-#define INTERCEPT_IRET        BIT(20)
-#define INTERCEPT_INVD        BIT(22)
-#define INTERCEPT_HLT         BIT(24)
-#define INTERCEPT_INVLPGA     BIT(26)
-#define INTERCEPT_IOIO        BIT(27)
-#define INTERCEPT_MSR         BIT(28)
-#define INTERCEPT_FERR_FREEZE BIT(30)
-#define INTERCEPT_SHUTDOWN    BIT(31)
-
-/* intercept_2 */
-#define INTERCEPT_VMRUN      BIT(0)
-#define INTERCEPT_VMMCALL    BIT(1)
-#define INTERCEPT_VMLOAD     BIT(2)
-#define INTERCEPT_VMSAVE     BIT(3)
-#define INTERCEPT_STGI       BIT(4)
-#define INTERCEPT_CLGI       BIT(5)
-#define INTERCEPT_SKINIT     BIT(6)
-#define INTERCEPT_WBINVD     BIT(9)
-#define INTERCEPT_MONITOR    BIT(10)
-#define INTERCEPT_MWAIT      BIT(11)
-#define INTERCEPT_MWAIT_COND BIT(12)
-#define INTERCEPT_XSETBV     BIT(13)
-#define INTERCEPT_RDPRU      BIT(14)
-
-/* intercept_3 */
-#define INTERCEPT_INVLPGB         BIT(0)
-#define INTERCEPT_INVLPGB_ILLEGAL BIT(1)
-#define INTERCEPT_MCOMMIT         BIT(3)
-#define INTERCEPT_TLBSYNC         BIT(4)
 
 /* vintr */
 #define VINTR_TPR        0xffull
