@@ -5,13 +5,15 @@ GUESTS := build/guests
 MUSL_CC ?= musl-gcc
 
 .PHONY: guests
-guests: $(GUESTS)/vmlinux $(GUESTS)/bzImage $(GUESTS)/initramfs.cpio $(GUESTS)/hostile.elf
+guests: $(GUESTS)/vmlinux $(GUESTS)/bzImage $(GUESTS)/bzImage-6.12 $(GUESTS)/initramfs.cpio $(GUESTS)/hostile.elf
 
-$(GUESTS)/kernel.path $(GUESTS)/busybox.path: $(GUESTS)/%.path: third_party/pins third_party/fetch
+$(GUESTS)/kernel.path $(GUESTS)/kernel612.path $(GUESTS)/busybox.path: $(GUESTS)/%.path: third_party/pins third_party/fetch
 	@mkdir -p $(@D)
 	third_party/fetch --unpack $* > $@.new && mv $@.new $@
 
+$(GUESTS)/bzImage-6.12: $(GUESTS)/kernel612.path
 $(GUESTS)/bzImage: $(GUESTS)/kernel.path
+$(GUESTS)/bzImage $(GUESTS)/bzImage-6.12:
 	cp "$$(ls "$$(cat $<)"/boot/vmlinuz-*)" $@.new && chmod 644 $@.new && mv $@.new $@
 
 $(GUESTS)/vmlinux: $(GUESTS)/bzImage tests/guests/extract-vmlinux

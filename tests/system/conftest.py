@@ -24,8 +24,9 @@ def pytest_runtest_protocol(item, nextitem):
     """An emulator that hangs or dies is given one second chance per run, and that is printed."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(caused_by_emulator(report) for report in reports) and len(used_retries) < RETRIES:
-        used_retries.append(item.nodeid)
+    causes = [report for report in reports if caused_by_emulator(report)]
+    if causes and len(used_retries) < RETRIES:
+        used_retries.append((item.nodeid, str(causes[0].longrepr)))
         item.session._setupstate.teardown_exact(None)
         item._initrequest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
@@ -38,8 +39,8 @@ def pytest_runtest_protocol(item, nextitem):
 def pytest_terminal_summary(terminalreporter):
     for line in measurements:
         terminalreporter.write_line(f"measured: {line}")
-    for name in used_retries:
-        terminalreporter.write_line(f"flaky: {name} passed or failed only on its second run", yellow=True)
+    for name, cause in used_retries:
+        terminalreporter.write_line(f"flaky: {name} was run a second time, because of:\n{cause}", yellow=True)
 
 
 @pytest.fixture(scope="session")

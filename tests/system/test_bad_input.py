@@ -19,15 +19,16 @@ def faulty(tmp_path_factory):
     damaged.write_bytes(b"\x7fELF" + bytes(60) + kernel[64:1 << 20])
     text = variants.manifest(
         partition("healthy", [1], kernel="bzImage", cmdline="console=ttyS0 name=healthy"),
+        partition("debian13", [4, 5], kernel="bzImage-6.12", cmdline="console=ttyS0 name=debian13"),
         partition("unknown-field", [6], colour="blue"),
         partition("lost-module", [2], kernel="nowhere"),
         partition("damaged", [3], kernel="damaged", initramfs=""),
         partition("many-cpus", 9),
         partition("no-such-cpu", [9]),
-        partition("much-memory", [4], memory="64GiB"),
+        partition("much-memory", [7], memory="64GiB"),
         partition("claimed-twice", [1]),
     )
-    images = {**LINUX, "bzImage": GUESTS / "bzImage", "damaged": damaged}
+    images = {**LINUX, "bzImage": GUESTS / "bzImage", "bzImage-6.12": GUESTS / "bzImage-6.12", "damaged": damaged}
     image = variants.build(folder, text, images)
     with Machine(image, cpus="8", name="faulty") as machine:
         agent = Agent(machine)
@@ -85,6 +86,20 @@ def test_the_rest_comes_up_and_boots_the_packages_bzimage(faulty):
     with faulty.attached("healthy") as shell:
         shell.wake(240)
         assert shell.run("nproc").strip() == "1"
+
+
+def test_debian_13_kernel_runs_as_well(faulty):
+    """The other stock kernel, as its package has it (bzImage, zstd), on two CPUs."""
+    with faulty.attached("debian13") as shell:
+        shell.wake(240)
+        assert "Debian 6.12" in shell.run("cat /proc/version")
+        assert shell.run("nproc").strip() == "2"
+        assert shell.run("dmesg | grep -cE 'unchecked MSR access|Firmware Bug|x2apic disabled' || true").strip() == "0"
+        shell.send("reboot\r")
+        shell.expect(r"MARK-USERSPACE", 120)
+        shell.wake(60)
+        shell.send("poweroff\r")
+        faulty.wait_ended("debian13")
 
 
 def test_syntax_error_and_a_cpu_that_does_not_start(tmp_path):
