@@ -2,10 +2,7 @@
 #include "core/agent.h"
 
 #include "core/frames.h"
-#include "core/lib.h"
 #include "core/loading.h"
-#include "core/log.h"
-#include "core/partition.h"
 #include "core/platform.h"
 #include "core/window.h"
 #include "x86/hvm.h"

@@ -4,8 +4,7 @@
 #ifndef CORE_AGENT_H
 #define CORE_AGENT_H
 
-#include "core/types.h"
-#include "mullion/abi.h"
+#include "core/vmm.h"
 
 #define AGENT_RAM_BYTES   (32ull << 20)
 #define AGENT_STATE_GPA   0x80000000ull

@@ -3,8 +3,7 @@
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
-#include "core/types.h"
-#include "mullion/abi.h"
+#include "core/vmm.h"
 
 /** Sets MULLION_EVENT_ bits. */
 void event_post(uint64_t events);

@@ -2,7 +2,6 @@
 #include "core/exits.h"
 
 #include "core/hypercall.h"
-#include "x86/asm.h"
 #include "x86/cpuid.h"
 #include "x86/guest_walk.h"
 #include "x86/hvm.h"

@@ -2,7 +2,6 @@
 #include "core/frames.h"
 
 #include "core/event.h"
-#include "core/log.h"
 #include "core/spinlock.h"
 #include "core/window.h"
 

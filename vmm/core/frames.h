@@ -8,8 +8,7 @@
 #ifndef CORE_FRAMES_H
 #define CORE_FRAMES_H
 
-#include "core/types.h"
-#include "mullion/abi.h"
+#include "core/vmm.h"
 
 struct frame {
     uint8_t owner;     /* enum mullion_owner, or FRAME_SCRUBBING while a CPU clears it */

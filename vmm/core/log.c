@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/log.h"
 
 #include "core/console.h"
 #include "core/event.h"
-#include "core/lib.h"
 #include "core/spinlock.h"
 #include "x86/smp.h"
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The order of boot, as a table of contents. */
-#include "boot/multiboot2.h"
 #include "core/agent.h"
 #include "core/console.h"
 #include "core/frames.h"
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/memory.h"
 #include "core/platform.h"
 #include "core/run.h"

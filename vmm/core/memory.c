@@ -3,8 +3,6 @@
 
 #include "core/agent.h"
 #include "core/frames.h"
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/platform.h"
 #include "core/pool.h"
 #include "x86/cpu.h"

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/partition.h"
 
 #include "core/event.h"
 #include "core/frames.h"
-#include "core/lib.h"
 #include "core/loading.h"
-#include "core/log.h"
 #include "core/platform.h"
 #include "core/pool.h"
 #include "mullion/machine.h"

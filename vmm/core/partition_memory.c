@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/frames.h"
-#include "core/lib.h"
-#include "core/partition.h"
 #include "core/platform.h"
 #include "core/window.h"
 #include "mullion/machine.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/pool.h"
 
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/spinlock.h"
+#include "core/vmm.h"
 
 static uint8_t *base;
 static uint64_t page_count, free_count;

@@ -7,9 +7,6 @@
 #include "core/exits.h"
 #include "core/frames.h"
 #include "core/hypercall.h"
-#include "core/lib.h"
-#include "core/log.h"
-#include "x86/asm.h"
 #include "x86/hvm.h"
 #include "x86/tsc.h"
 

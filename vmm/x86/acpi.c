@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/acpi.h"
 
-#include "core/lib.h"
-#include "core/log.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 #include "x86/cpu.h"
 
 #define BOOT_MAP_END       0x100000000ull

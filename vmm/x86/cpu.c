@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, chapters 4 (segments), 8 (exceptions) and 12 (TSS). */
-#include "x86/cpu.h"
 
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/pool.h"
+#include "core/vmm.h"
 #include "x86/apic.h"
-#include "x86/asm.h"
 #include "x86/paging.h"
 #include "x86/smp.h"
 

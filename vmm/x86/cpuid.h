@@ -5,7 +5,6 @@
 #define X86_CPUID_H
 
 #include "core/partition.h"
-#include "x86/asm.h"
 
 /** The answer to CPUID with EAX = leaf and ECX = subleaf. */
 struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);

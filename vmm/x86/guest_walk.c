@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/guest_walk.h"
 
-#include "x86/asm.h"
 #include "x86/hvm.h"
 
 #define PTE_PRESENT   BIT(0)

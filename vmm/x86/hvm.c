@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/hvm.h"
 
-#include "core/lib.h"
-#include "core/log.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 
 #define CPUID_80000001_ECX_SVM BIT(2)
 #define CPUID_1_ECX_VMX        BIT(5)

@@ -2,8 +2,7 @@
 /* AMD64 APM volume 2, chapter 9: MCG_CAP, MCG_STATUS and the banks' MCi_STATUS. */
 #include "x86/machine_check.h"
 
-#include "core/log.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 
 #define MSR_MCG_CAP    0x179u
 #define MSR_MCG_STATUS 0x17au

@@ -4,7 +4,6 @@
 #include "x86/msr.h"
 
 #include "core/interrupt.h"
-#include "x86/asm.h"
 #include "x86/hvm.h"
 #include "x86/pvclock.h"
 

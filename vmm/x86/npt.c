@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/npt.h"
 
-#include "core/log.h"
 #include "core/pool.h"
-#include "mullion/abi.h"
+#include "core/vmm.h"
 
 #define NPT_PRESENT BIT(0)
 #define NPT_WRITE   BIT(1)

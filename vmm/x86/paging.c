@@ -2,10 +2,8 @@
 /* AMD64 APM volume 2, section 5.3 (4-level paging) and 7.8 (PAT). */
 #include "x86/paging.h"
 
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/pool.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 #include "x86/npt.h"
 
 #define PTE_PRESENT BIT(0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/pci_host.h"
 
-#include "core/log.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 
 #define CONFIG_ADDRESS    0xcf8
 #define CONFIG_DATA       0xcfc

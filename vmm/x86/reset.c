@@ -2,8 +2,7 @@
 #include "x86/reset.h"
 
 #include "core/console.h"
-#include "mullion/abi.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 #include "x86/tsc.h"
 
 #define PM1_SCI_ENABLE BIT(0)

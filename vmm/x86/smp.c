@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/smp.h"
 
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/run.h"
+#include "core/vmm.h"
 #include "x86/apic.h"
 #include "x86/hvm.h"
 #include "x86/paging.h"

@@ -3,8 +3,7 @@
  * (RTC). */
 #include "x86/tsc.h"
 
-#include "core/lib.h"
-#include "core/log.h"
+#include "core/vmm.h"
 #include "x86/apic.h"
 #include "x86/cpu.h"
 

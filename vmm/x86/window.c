@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, section 5.6.6 (SMAP: user pages are out of reach but while EFLAGS.AC is set). */
 #include "core/window.h"
+#include "core/vmm.h"
 
-#include "core/lib.h"
-#include "core/log.h"
-#include "x86/asm.h"
 #include "x86/cpu.h"
 #include "x86/paging.h"
 

@@ -5,7 +5,6 @@
  * a verdict. An exit that is not intercepted stops the partition too: the control block is not what the VMM wrote.
  */
 #include "core/exits.h"
-#include "x86/asm.h"
 #include "x86/msr.h"
 #include "x86/svm/svm.h"
 

@@ -2,10 +2,8 @@
 /* AMD Secure Virtual Machine: AMD64 APM volume 2, chapter 15. */
 #include "x86/svm/svm.h"
 
-#include "core/lib.h"
-#include "core/log.h"
 #include "core/pool.h"
-#include "x86/asm.h"
+#include "core/vmm.h"
 #include "x86/fpu.h"
 #include "x86/hvm.h"
 #include "x86/insn.h"
