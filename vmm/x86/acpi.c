@@ -16,20 +16,9 @@
 #define CPUID_1_ECX_X2APIC BIT(21)
 #define APIC_ID_NONE       0xffu
 
-/** Common table header, ACPI 6.5 section 5.2.6. */
-struct acpi_header {
-    char signature[4];
-    uint32_t length;
-    uint8_t revision;
-    uint8_t checksum;
-    char oem[22];
-    uint32_t creator_revision;
-} __attribute__((packed));
-
-_Static_assert(offsetof(struct acpi_header, signature) == 0 && offsetof(struct acpi_header, length) == 4, "");
-_Static_assert(offsetof(struct acpi_header, revision) == 8 && offsetof(struct acpi_header, checksum) == 9, "");
-_Static_assert(offsetof(struct acpi_header, oem) == 10 && offsetof(struct acpi_header, creator_revision) == 32, "");
-_Static_assert(sizeof(struct acpi_header) == 36, "");
+/* Common table header, ACPI 6.5 section 5.2.6: signature (4 bytes), length (4), and more. */
+#define HEADER_LENGTH 4
+#define HEADER_BYTES  36u
 
 /* MADT entries by type: length, and offsets of APIC identifier or address and of the flags; section 5.2.12.
  */
@@ -63,15 +52,16 @@ static bool sum_is_zero(const void *start, uint32_t bytes) {
 }
 
 /** The table at `address` if it is sound and in reach, else NULL with a line in the log. */
-static const struct acpi_header *table_at(uint64_t address) {
+static const uint8_t *table_at(uint64_t address) {
     if (address == 0) { return NULL; }
-    if (address > BOOT_MAP_END - sizeof(struct acpi_header)) {
+    if (address > BOOT_MAP_END - HEADER_BYTES) {
         log_line("ACPI table at 0x%lx is left out: the VMM reads tables below 4 GiB only", address);
         return NULL;
     }
-    const struct acpi_header *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
-    if (table->length < sizeof *table || table->length > TABLE_LIMIT_BYTES || address + table->length > BOOT_MAP_END ||
-        !sum_is_zero(table, table->length)) {
+    const uint8_t *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
+    uint32_t length = read32(table + HEADER_LENGTH);
+    if (length < HEADER_BYTES || length > TABLE_LIMIT_BYTES || address + length > BOOT_MAP_END ||
+        !sum_is_zero(table, length)) {
         log_line("ACPI table at 0x%lx is damaged; it is left out; update the firmware", address);
         return NULL;
     }
@@ -98,52 +88,46 @@ static void read_madt_entry(const uint8_t *entry) {
     }
 }
 
-static void read_madt(const struct acpi_header *table) {
-    const uint8_t *end = (const uint8_t *)table + table->length;
-    const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
+static void read_madt(const uint8_t *table, const uint8_t *end) {
+    const uint8_t *at = table + HEADER_BYTES + 8;
     for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end; at += at[1]) { read_madt_entry(at); }
     madt_seen = true;
 }
 
 /* MCFG entry, PCI Firmware 3.3 section 4.1.2: base (8 bytes), segment (2), first and last bus (1 each). */
-static void read_mcfg(const struct acpi_header *table) {
-    const uint8_t *end = (const uint8_t *)table + table->length;
-    const uint8_t *at = (const uint8_t *)table + sizeof *table + 8;
+static void read_mcfg(const uint8_t *table, const uint8_t *end) {
+    const uint8_t *at = table + HEADER_BYTES + 8;
     for (; at + MCFG_ENTRY_BYTES <= end && acpi->ecam_count < ACPI_MAX_ECAM; at += MCFG_ENTRY_BYTES) {
         acpi->ecam[acpi->ecam_count++] = (struct acpi_ecam){read64(at), (uint16_t)read32(at + 8), at[10], at[11]};
     }
 }
 
-static void read_dsdt(const uint8_t *fadt, uint32_t length) {
-    uint64_t address = length >= FADT_X_DSDT + 8 ? read64(fadt + FADT_X_DSDT) : 0;
-    const struct acpi_header *dsdt = table_at(address != 0 ? address : read32(fadt + FADT_DSDT));
-    if (dsdt != NULL) {
-        acpi->dsdt = (uint64_t)(uintptr_t)dsdt;
-        acpi->dsdt_bytes = dsdt->length;
-    }
-}
-
-static void read_fadt(const struct acpi_header *table) {
-    const uint8_t *fadt = (const uint8_t *)table;
-    if (table->length < FADT_FLAGS + 4) { return; }
+static void read_fadt(const uint8_t *fadt, const uint8_t *end) {
+    uint64_t length = (uint64_t)(end - fadt);
+    if (length < FADT_FLAGS + 4) { return; }
     acpi->pm_timer_port = (uint16_t)read32(fadt + FADT_PM_TMR);
     acpi->pm1a_control = (uint16_t)read32(fadt + FADT_PM1A_CNT);
     acpi->pm1b_control = (uint16_t)read32(fadt + FADT_PM1B_CNT);
-    bool has_reset = (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && table->length > FADT_RESET_VALUE;
+    bool has_reset = (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && length > FADT_RESET_VALUE;
     if (has_reset && fadt[FADT_RESET_REG] == GAS_IO) {
         acpi->reset_port = (uint16_t)read64(fadt + FADT_RESET_REG + 4);
         acpi->reset_value = fadt[FADT_RESET_VALUE];
     }
-    read_dsdt(fadt, table->length);
+    uint64_t wide = length >= FADT_X_DSDT + 8 ? read64(fadt + FADT_X_DSDT) : 0;
+    const uint8_t *dsdt = table_at(wide != 0 ? wide : read32(fadt + FADT_DSDT));
+    acpi->dsdt = (uint64_t)(uintptr_t)dsdt;
+    acpi->dsdt_bytes = dsdt != NULL ? read32(dsdt + HEADER_LENGTH) : 0;
 }
 
-static void read_table(const struct acpi_header *table) {
+static void read_table(const uint8_t *table) {
     static const struct {
         char signature[5];
-        void (*read)(const struct acpi_header *);
+        void (*read)(const uint8_t *table, const uint8_t *end);
     } readers[] = {{"APIC", read_madt}, {"MCFG", read_mcfg}, {"FACP", read_fadt}};
     for (size_t i = 0; table != NULL && i < ARRAY_COUNT(readers); i++) {
-        if (memcmp(table->signature, readers[i].signature, 4) == 0) { readers[i].read(table); }
+        if (memcmp(table, readers[i].signature, 4) == 0) {
+            readers[i].read(table, table + read32(table + HEADER_LENGTH));
+        }
     }
 }
 
@@ -151,11 +135,10 @@ void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info)
     acpi = info;
     bool extended = rsdp_bytes >= 36 && rsdp[15] >= 2 && read64(rsdp + 24) != 0;
     bool sound = rsdp_bytes >= RSDP_V1_BYTES && sum_is_zero(rsdp, RSDP_V1_BYTES);
-    const struct acpi_header *list = !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
+    const uint8_t *list = !sound ? NULL : table_at(extended ? read64(rsdp + 24) : read32(rsdp + 16));
     uint32_t width = extended ? 8 : 4;
-    for (uint32_t at = sizeof *list; list != NULL && at + width <= list->length; at += width) {
-        const uint8_t *entry = (const uint8_t *)list + at;
-        read_table(table_at(extended ? read64(entry) : read32(entry)));
+    for (uint32_t at = HEADER_BYTES; list != NULL && at + width <= read32(list + HEADER_LENGTH); at += width) {
+        read_table(table_at(extended ? read64(list + at) : read32(list + at)));
     }
     if (!madt_seen || cpu_count() == 0) {
         log_fatal("no usable ACPI MADT: the VMM cannot find the CPUs; ACPI is off or damaged; enable ACPI in the "

@@ -7,30 +7,15 @@
 #include "x86/paging.h"
 #include "x86/smp.h"
 
-#define SELECTOR_CODE        8u
+#define SELECTOR_CODE        8ull
 #define SELECTOR_TSS         40u
 #define IST_NMI              1u
 #define IST_FAULT            2u
-#define GATE_INTERRUPT       0x8e00u
+#define GATE_INTERRUPT       0x8e00ull
 #define EXCEPTION_COUNT      32u
 #define VECTOR_NMI           2u
 #define VECTOR_DOUBLE_FAULT  8u
 #define VECTOR_MACHINE_CHECK 18u
-
-/** Interrupt gate, AMD64 APM volume 2, section 4.8.4. */
-struct gate {
-    uint16_t offset_low;
-    uint16_t selector;
-    uint16_t ist_type;
-    uint16_t offset_mid;
-    uint32_t offset_high;
-    uint32_t reserved;
-};
-
-_Static_assert(offsetof(struct gate, offset_low) == 0 && offsetof(struct gate, selector) == 2, "");
-_Static_assert(offsetof(struct gate, ist_type) == 4 && offsetof(struct gate, offset_mid) == 6, "");
-_Static_assert(offsetof(struct gate, offset_high) == 8 && offsetof(struct gate, reserved) == 12, "");
-_Static_assert(sizeof(struct gate) == 16, "");
 
 struct descriptor_pointer {
     uint16_t limit;
@@ -58,7 +43,7 @@ void trap_handle(const struct trap_frame *frame);
 static struct cpu boot_cpu_before_madt;
 static struct cpu cpus[CPU_MAX];
 static uint32_t count;
-static struct gate idt[256];
+static uint64_t idt[256][2]; /* interrupt gates, AMD64 APM volume 2, section 4.8.4 */
 static uint64_t nmi_count;
 
 uint64_t trap_nmi_count(void) { return __atomic_load_n(&nmi_count, __ATOMIC_RELAXED); }
@@ -105,26 +90,31 @@ static uint8_t *stack_alloc(void) {
     return stack;
 }
 
+static void set_ist(struct cpu *cpu, unsigned ist, const uint8_t *stack) {
+    uint64_t top = (uint64_t)(uintptr_t)stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
+    memcpy(cpu->tss + TSS_IST1 + (size_t)(ist - 1) * 8, &top, sizeof top);
+}
+
 void cpu_alloc_stacks(struct cpu *cpu) {
     cpu->stack = stack_alloc();
     cpu->nmi_stack = stack_alloc();
     cpu->fault_stack = stack_alloc();
-    cpu->tss.ist[IST_NMI - 1] = (uint64_t)(uintptr_t)cpu->nmi_stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
-    cpu->tss.ist[IST_FAULT - 1] = (uint64_t)(uintptr_t)cpu->fault_stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES;
+    set_ist(cpu, IST_NMI, cpu->nmi_stack);
+    set_ist(cpu, IST_FAULT, cpu->fault_stack);
 }
 
 static void gate_set(unsigned vector, unsigned ist) {
     uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + vector * 16;
-    idt[vector] = (struct gate){(uint16_t)stub,         SELECTOR_CODE,          (uint16_t)(GATE_INTERRUPT | ist),
-                                (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
+    idt[vector][0] = (stub & 0xffff) | SELECTOR_CODE << 16 | (GATE_INTERRUPT | ist) << 32 | (stub >> 16 & 0xffff) << 48;
+    idt[vector][1] = stub >> 32;
 }
 
 static void load_tables(struct cpu *cpu) {
-    uint64_t tss = (uint64_t)(uintptr_t)&cpu->tss;
+    uint64_t tss = (uint64_t)(uintptr_t)cpu->tss;
     memcpy(cpu->gdt, boot_gdt, 5 * sizeof(uint64_t));
     cpu->gdt[5] = (sizeof cpu->tss - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
     cpu->gdt[6] = tss >> 32;
-    cpu->tss.io_map = sizeof cpu->tss;
+    cpu->tss[TSS_IO_MAP] = sizeof cpu->tss;
     struct descriptor_pointer gdtr = {sizeof cpu->gdt - 1, (uint64_t)(uintptr_t)cpu->gdt};
     struct descriptor_pointer idtr = {sizeof idt - 1, (uint64_t)(uintptr_t)idt};
     __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(SELECTOR_TSS) : "memory");

@@ -14,21 +14,11 @@
 
 struct vcpu;
 
-/** Task-state segment, AMD64 APM volume 2, section 12.2.5. */
-struct tss {
-    uint32_t reserved0;
-    uint64_t rsp[3];
-    uint64_t reserved1;
-    uint64_t ist[7];
-    uint64_t reserved2;
-    uint16_t reserved3;
-    uint16_t io_map;
-} __attribute__((packed));
-
-_Static_assert(offsetof(struct tss, reserved0) == 0 && offsetof(struct tss, rsp) == 4, "");
-_Static_assert(offsetof(struct tss, reserved1) == 28 && offsetof(struct tss, ist) == 36, "");
-_Static_assert(offsetof(struct tss, reserved2) == 92 && offsetof(struct tss, reserved3) == 100, "");
-_Static_assert(offsetof(struct tss, io_map) == 102 && sizeof(struct tss) == 104, "");
+/* Task-state segment, AMD64 APM volume 2, section 12.2.5: offsets of the first interrupt stack and of the I/O map's
+ * base. */
+#define TSS_BYTES  104u
+#define TSS_IST1   36u
+#define TSS_IO_MAP 102u
 
 /** Per-CPU state; GS points here. */
 struct cpu {
@@ -45,7 +35,7 @@ struct cpu {
     uint8_t *nmi_stack;
     uint8_t *fault_stack; /* double fault and machine check: a stack that is sound whatever happened */
     uint64_t gdt[8];
-    struct tss tss;
+    uint8_t tss[TSS_BYTES];
     uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */
     void *vendor;            /* pages of the back end: host save area */
 };

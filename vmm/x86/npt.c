@@ -31,23 +31,10 @@ static uint64_t *table_alloc(struct npt *npt) {
     return table;
 }
 
-static void table_free(struct npt *npt, uint64_t *table, unsigned level) {
-    for (unsigned i = 0; i < ENTRIES; i++) {
-        if (is_table(table[i], level)) { table_free(npt, table_of(table[i]), level - 1); }
-    }
-    pool_free(table, 1);
-    npt->pages--;
-}
-
 int npt_create(struct npt *npt, uint32_t page_limit, bool gigabyte_pages) {
     *npt = (struct npt){NULL, 0, page_limit, gigabyte_pages};
     npt->root = table_alloc(npt);
     return npt->root != NULL ? 0 : -MULLION_E_POOL;
-}
-
-void npt_destroy(struct npt *npt) {
-    if (npt->root != NULL) { table_free(npt, npt->root, LEVEL_PML4); }
-    npt->root = NULL;
 }
 
 /** The level at which the next page of the mapping is entered. */
@@ -117,6 +104,14 @@ static void unmap_in(struct npt *npt, uint64_t *table, unsigned level, uint64_t 
 
 void npt_unmap(struct npt *npt, gpa_t at, uint64_t bytes) {
     unmap_in(npt, npt->root, LEVEL_PML4, 0, at.v, at.v + bytes);
+}
+
+void npt_destroy(struct npt *npt) {
+    if (npt->root == NULL) { return; }
+    npt_unmap(npt, gpa(0), BIT(NPT_ADDRESS_BITS));
+    pool_free(npt->root, 1);
+    npt->root = NULL;
+    npt->pages--;
 }
 
 bool npt_translate(const struct npt *npt, gpa_t at, hpa_t *to, bool *writable) {
