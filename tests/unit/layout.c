@@ -4,6 +4,8 @@
  * test. Structures that only one file of the VMM uses have their asserts beside them.
  */
 #include "mullion/abi.h"
+#include "x86/pvclock.h"
+#include "x86/smp.h"
 #include "x86/svm/vmcb.h"
 
 #define MULLION_ASSERT_OFFSET(type, field, offset)                                                           \
@@ -215,3 +217,23 @@ VMCB_ASSERT(reserved_648, 0x648);
 VMCB_ASSERT(g_pat, 0x668);
 VMCB_ASSERT(reserved_670, 0x670);
 _Static_assert(sizeof(struct vmcb) == 4096, "a VMCB is one page");
+MULLION_ASSERT_OFFSET(pvclock_time_info, version, 0);
+MULLION_ASSERT_OFFSET(pvclock_time_info, pad0, 4);
+MULLION_ASSERT_OFFSET(pvclock_time_info, tsc_timestamp, 8);
+MULLION_ASSERT_OFFSET(pvclock_time_info, system_time_ns, 16);
+MULLION_ASSERT_OFFSET(pvclock_time_info, tsc_to_system_mul, 24);
+MULLION_ASSERT_OFFSET(pvclock_time_info, tsc_shift, 28);
+MULLION_ASSERT_OFFSET(pvclock_time_info, flags, 29);
+MULLION_ASSERT_OFFSET(pvclock_time_info, pad, 30);
+MULLION_ASSERT_OFFSET(pvclock_wall_clock, version, 0);
+MULLION_ASSERT_OFFSET(pvclock_wall_clock, seconds, 4);
+MULLION_ASSERT_OFFSET(pvclock_wall_clock, nanoseconds, 8);
+MULLION_ASSERT_OFFSET(smp_ap_fields, entry, 0);
+MULLION_ASSERT_OFFSET(smp_ap_fields, selector, 4);
+MULLION_ASSERT_OFFSET(smp_ap_fields, pad, 6);
+MULLION_ASSERT_OFFSET(smp_ap_fields, cr3, 8);
+MULLION_ASSERT_OFFSET(smp_ap_fields, pad2, 12);
+MULLION_ASSERT_OFFSET(smp_ap_fields, stack, 16);
+MULLION_ASSERT_OFFSET(smp_ap_fields, cpu, 24);
+_Static_assert(sizeof(struct pvclock_time_info) == 32, "pvclock_time_info");
+_Static_assert(sizeof(struct smp_ap_fields) == 32, "smp_ap_fields");

@@ -53,7 +53,7 @@ boot_entry:
     mov $vmm_main, %edi
 
 /*
- * EBX = struct ap_fields, EDI = function: goes on there in 64-bit mode, on the stack and with the argument of the
+ * EBX = struct smp_ap_fields, EDI = function: goes on there in 64-bit mode, on the stack and with the argument of the
  * fields. CR4 begins with PAE alone: the firmware may have left features on that the VMM knows nothing of. EFER.LME
  * and NXE, paging and write protection go on; CD, NW, TS and EM off.
  */
@@ -145,7 +145,7 @@ boot_gdt_pointer:
     .word boot_gdt_end - boot_gdt - 1
     .long boot_gdt
     .balign 8
-ap_trampoline_fields:               /* struct ap_fields in smp.c; begins with a far pointer */
+ap_trampoline_fields:               /* struct smp_ap_fields in smp.h; begins with a far pointer */
     .skip 32
 ap_trampoline_end:
 
@@ -175,7 +175,7 @@ boot_gdt:
 boot_gdt_end:
 
     .data
-boot_fields:                        /* struct ap_fields of the boot CPU */
+boot_fields:                        /* struct smp_ap_fields of the boot CPU */
     .quad 0, boot_pml4, boot_stack_top, 0
     .balign 4096
 boot_pml4:                          /* 4 GiB identity-mapped in 2 MiB pages, until paging.c has built the real tables */

@@ -12,29 +12,9 @@
 #define SIPI_WAIT_US   200u
 #define START_LIMIT_US 1000000u
 
-/** Fields at the end of the trampoline in boot.S. */
-struct ap_fields {
-    uint32_t entry;
-    uint16_t selector;
-    uint16_t pad;
-    uint32_t cr3;
-    uint32_t pad2;
-    uint64_t stack;
-    uint64_t cpu;
-};
-
-_Static_assert(offsetof(struct ap_fields, entry) == 0 && offsetof(struct ap_fields, selector) == 4, "");
-_Static_assert(offsetof(struct ap_fields, pad) == 6 && offsetof(struct ap_fields, pad2) == 12, "");
-_Static_assert(offsetof(struct ap_fields, cr3) == 8 && offsetof(struct ap_fields, stack) == 16, "");
-_Static_assert(offsetof(struct ap_fields, cpu) == 24 && sizeof(struct ap_fields) == 32, "");
-
 extern char ap_trampoline[], ap_trampoline_end[], ap_trampoline_fields[], ap_entry_32[];
 
 static bool halt_told;
-
-static void wait_us(uint64_t microseconds) {
-    for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) { cpu_pause(); }
-}
 
 static bool wait_started(const struct cpu *cpu, uint64_t microseconds) {
     for (uint64_t end = rdtsc() + tsc_from_us(microseconds); rdtsc() < end;) {
@@ -46,11 +26,11 @@ static bool wait_started(const struct cpu *cpu, uint64_t microseconds) {
 
 static void fill_trampoline(uint64_t page, const struct cpu *cpu) {
     size_t bytes = (size_t)(ap_trampoline_end - ap_trampoline);
-    struct ap_fields fields = {.entry = (uint32_t)(uintptr_t)ap_entry_32,
-                               .selector = 24,
-                               .cr3 = (uint32_t)paging_root(),
-                               .stack = (uint64_t)(uintptr_t)cpu->stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES,
-                               .cpu = (uint64_t)(uintptr_t)cpu};
+    struct smp_ap_fields fields = {.entry = (uint32_t)(uintptr_t)ap_entry_32,
+                                   .selector = 24,
+                                   .cr3 = (uint32_t)paging_root(),
+                                   .stack = (uint64_t)(uintptr_t)cpu->stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES,
+                                   .cpu = (uint64_t)(uintptr_t)cpu};
     uint8_t *to = (uint8_t *)page; // NOLINT(performance-no-int-to-ptr)
     memcpy(to, ap_trampoline, bytes);
     memcpy(to + (ap_trampoline_fields - ap_trampoline), &fields, sizeof fields);
@@ -59,7 +39,7 @@ static void fill_trampoline(uint64_t page, const struct cpu *cpu) {
 static bool start(const struct cpu *cpu, uint64_t page) {
     fill_trampoline(page, cpu);
     apic_send_init(cpu->apic_id);
-    wait_us(INIT_WAIT_US);
+    wait_started(cpu, INIT_WAIT_US);
     apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES));
     if (!wait_started(cpu, SIPI_WAIT_US)) { apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES)); }
     return wait_started(cpu, START_LIMIT_US);

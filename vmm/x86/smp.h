@@ -6,6 +6,14 @@
 
 #include "x86/cpu.h"
 
+/** Fields at the end of the trampoline in boot.S; entry and selector are a far pointer. */
+struct smp_ap_fields {
+    uint32_t entry;
+    uint16_t selector, pad;
+    uint32_t cr3, pad2;
+    uint64_t stack, cpu;
+};
+
 /** Starts every CPU that the MADT names usable, one after the other; a CPU that does not come is logged. */
 void smp_start_all(uint64_t trampoline_page);
 
