@@ -10,24 +10,19 @@
 #define BOOT_MAX_RAM     128
 
 struct boot_module {
-    uint64_t start; /* page aligned */
-    uint64_t bytes;
+    uint64_t start, bytes; /* start is page aligned */
     char text[MULLION_TEXT_BYTES];
 };
 
 struct boot_ram {
-    uint64_t start;
-    uint64_t bytes;
+    uint64_t start, bytes;
 };
 
 struct boot_info {
     struct boot_module modules[BOOT_MAX_MODULES];
     struct boot_ram ram[BOOT_MAX_RAM]; /* usable RAM, less what another entry of the firmware's map claims */
     struct screen_mode screen;
-    uint32_t module_count;
-    uint32_t ram_count;
-    uint32_t modules_dropped; /* beyond BOOT_MAX_MODULES */
-    uint32_t ram_dropped;     /* beyond BOOT_MAX_RAM */
+    uint32_t module_count, ram_count, modules_dropped, ram_dropped; /* dropped: beyond the tables above */
     uint8_t rsdp[36];
     uint32_t rsdp_bytes; /* 0: the loader gave none */
 };

@@ -21,11 +21,7 @@ struct partition;
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
 
 /** What a vCPU does when it is not parked. */
-enum vcpu_activity {
-    VCPU_WAIT_SIPI,
-    VCPU_ACTIVE,
-    VCPU_HALTED,
-};
+enum vcpu_activity { VCPU_WAIT_SIPI, VCPU_ACTIVE, VCPU_HALTED };
 
 /* Bits of vcpu.requests, set by any CPU. */
 #define VCPU_REQUEST_INIT BIT(1)

@@ -15,10 +15,7 @@ uint8_t font_row(char character, unsigned y);
 struct screen_mode {
     enum { SCREEN_NONE, SCREEN_VGA_TEXT, SCREEN_FRAMEBUFFER } kind;
     uint64_t address;
-    uint32_t pitch_bytes;
-    uint32_t width; /* pixels, or columns in text mode */
-    uint32_t height;
-    uint32_t bytes_per_pixel;
+    uint32_t pitch_bytes, width, height, bytes_per_pixel; /* pixels, or columns and rows in text mode */
 };
 
 /** Begins to show text. The memory at mode->address must be mapped (screen_bytes() long). */

@@ -14,11 +14,7 @@ struct power {
     uint8_t events; /* pending MACHINE_EVENT_ bits; set by other CPUs, atomically */
 };
 
-enum power_effect {
-    POWER_NOTHING,
-    POWER_OFF,
-    POWER_RESET,
-};
+enum power_effect { POWER_NOTHING, POWER_OFF, POWER_RESET };
 
 void power_reset(struct power *power);
 

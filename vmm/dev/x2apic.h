@@ -28,20 +28,14 @@ enum x2apic_effect {
 /** One emulated local APIC. `irr` is set by other CPUs (atomically); all else belongs to the vCPU's own CPU.
  */
 struct x2apic {
-    uint32_t id;
-    uint32_t tsc_khz;
+    uint32_t id, tsc_khz;
     uint64_t apic_base; /* the APIC_BASE MSR: enabled, x2APIC, BSP */
-    uint32_t irr[8];
-    uint32_t isr[8];
-    uint32_t tpr;
-    uint32_t svr;
-    uint32_t esr;
-    uint32_t esr_pending;
+    uint32_t irr[8], isr[8];
+    uint32_t tpr, svr, esr, esr_pending;
     uint64_t icr;
-    uint32_t lvt[X2APIC_LVT_COUNT]; /* timer, thermal, performance, LINT0, LINT1, error */
-    uint32_t timer_divide;          /* the divide configuration register */
-    uint32_t timer_initial;         /* the initial count register */
-    uint64_t deadline_tsc;          /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
+    uint32_t lvt[X2APIC_LVT_COUNT];       /* timer, thermal, performance, LINT0, LINT1, error */
+    uint32_t timer_divide, timer_initial; /* the divide configuration and initial count registers */
+    uint64_t deadline_tsc;                /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
 };
 
 /** Power-up state: enabled in x2APIC mode, software-disabled (SVR = 0xff), all LVT masked. `bsp` sets

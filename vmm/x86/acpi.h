@@ -12,18 +12,13 @@
 struct acpi_ecam {
     uint64_t base;
     uint16_t segment;
-    uint8_t first_bus;
-    uint8_t last_bus;
+    uint8_t first_bus, last_bus;
 };
 
 struct acpi_info {
-    uint16_t pm_timer_port; /* 0: none */
-    uint16_t pm1a_control;  /* 0: none */
-    uint16_t pm1b_control;
-    uint16_t reset_port; /* 0: none in I/O space */
+    uint16_t pm_timer_port, pm1a_control, pm1b_control, reset_port; /* I/O ports, 0: none */
     uint8_t reset_value;
-    uint64_t dsdt;
-    uint64_t dsdt_bytes;
+    uint64_t dsdt, dsdt_bytes;
     struct acpi_ecam ecam[ACPI_MAX_ECAM];
     uint32_t ecam_count;
     uint32_t ioapic[ACPI_MAX_IOAPIC]; /* physical addresses */

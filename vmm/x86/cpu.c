@@ -97,10 +97,8 @@ static void set_ist(struct cpu *cpu, unsigned ist, const uint8_t *stack) {
 
 void cpu_alloc_stacks(struct cpu *cpu) {
     cpu->stack = stack_alloc();
-    cpu->nmi_stack = stack_alloc();
-    cpu->fault_stack = stack_alloc();
-    set_ist(cpu, IST_NMI, cpu->nmi_stack);
-    set_ist(cpu, IST_FAULT, cpu->fault_stack);
+    set_ist(cpu, IST_NMI, stack_alloc());
+    set_ist(cpu, IST_FAULT, stack_alloc()); /* double fault, machine check: sound whatever happened */
 }
 
 static void gate_set(unsigned vector, unsigned ist) {

@@ -23,17 +23,12 @@ struct vcpu;
 /** Per-CPU state; GS points here. */
 struct cpu {
     struct cpu *self;
-    uint32_t index; /* 0 = boot CPU */
-    uint32_t apic_id;
-    bool present; /* named usable by the MADT */
-    bool started;
-    bool smap;
-    struct vcpu *owner;   /* the vCPU that this CPU was given to; CPU 0 only */
-    struct vcpu *vcpu;    /* what shall run here, NULL = nothing; written by CPU 0 */
-    struct vcpu *current; /* what run.c is using now; written by this CPU (a hazard pointer) */
-    uint8_t *stack;       /* lowest page is the guard */
-    uint8_t *nmi_stack;
-    uint8_t *fault_stack; /* double fault and machine check: a stack that is sound whatever happened */
+    uint32_t index, apic_id;     /* index 0 = boot CPU */
+    bool present, started, smap; /* present: named usable by the MADT */
+    struct vcpu *owner;          /* the vCPU that this CPU was given to; CPU 0 only */
+    struct vcpu *vcpu;           /* what shall run here, NULL = nothing; written by CPU 0 */
+    struct vcpu *current;        /* what run.c is using now; written by this CPU (a hazard pointer) */
+    uint8_t *stack;              /* lowest page is the guard */
     uint64_t gdt[8];
     uint8_t tss[TSS_BYTES];
     uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */

@@ -9,18 +9,7 @@
 #include "core/partition.h"
 
 /** Guest registers that live in the back end's control block. */
-enum hvm_register {
-    HVM_RIP,
-    HVM_RSP,
-    HVM_RFLAGS,
-    HVM_CR0,
-    HVM_CR2,
-    HVM_CR3,
-    HVM_CR4,
-    HVM_EFER,
-    HVM_PAT,
-    HVM_CS_BASE,
-};
+enum hvm_register { HVM_RIP, HVM_RSP, HVM_RFLAGS, HVM_CR0, HVM_CR3, HVM_CR4, HVM_EFER, HVM_PAT, HVM_CS_BASE };
 
 /** Where a vCPU begins: a loader's entry, or real mode after SIPI. */
 struct hvm_entry {

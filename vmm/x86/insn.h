@@ -37,15 +37,13 @@ enum insn_kind {
 /** A decoded instruction. */
 struct insn {
     enum insn_kind kind;
-    uint8_t length;         /* bytes, 1..15; 0 if INSN_UNKNOWN */
-    uint8_t gpr;            /* register operand 0..15 in RAX RCX RDX RBX RSP RBP RSI RDI R8.. order */
-    uint8_t control;        /* CR number of MOV CR */
-    uint8_t access_bytes;   /* memory access size of INSN_MOV_: 1, 2, 4 or 8 */
-    uint8_t register_bytes; /* size of the register written by INSN_MOV_LOAD */
-    bool sign_extend;       /* INSN_MOV_LOAD: MOVSX, MOVSXD */
-    bool high_byte;         /* the byte register is AH, CH, DH or BH (gpr already names RAX..RBX) */
-    bool has_immediate;     /* INSN_MOV_STORE stores `immediate` instead of gpr */
-    uint64_t immediate;     /* sign-extended to the access size */
+    uint8_t length, control;              /* bytes, 1..15, 0 if INSN_UNKNOWN; CR number of MOV CR */
+    uint8_t gpr;                          /* register operand 0..15 in RAX RCX RDX RBX RSP RBP RSI RDI R8.. order */
+    uint8_t access_bytes, register_bytes; /* INSN_MOV_: size in memory, 1, 2, 4 or 8; of the register loaded */
+    bool sign_extend;                     /* INSN_MOV_LOAD: MOVSX, MOVSXD */
+    bool high_byte;                       /* the byte register is AH, CH, DH or BH (gpr already names RAX..RBX) */
+    bool has_immediate;                   /* INSN_MOV_STORE stores `immediate` instead of gpr */
+    uint64_t immediate;                   /* sign-extended to the access size */
 };
 
 /**

@@ -15,13 +15,7 @@
 
 #define WINDOW_BASE 0x7f0000000000ull
 
-enum paging_rights {
-    PAGING_READ,
-    PAGING_READ_WRITE,
-    PAGING_EXECUTE,
-    PAGING_DEVICE,
-    PAGING_WRITE_COMBINING,
-};
+enum paging_rights { PAGING_READ, PAGING_READ_WRITE, PAGING_EXECUTE, PAGING_DEVICE, PAGING_WRITE_COMBINING };
 
 /** Builds the tables with image and pool. They are not used before paging_activate(). */
 void paging_init(void);

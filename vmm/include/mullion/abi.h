@@ -120,10 +120,7 @@ enum mullion_owner {
 };
 
 /** isolation.dma: what keeps devices out of memory that is not theirs. */
-enum mullion_dma_isolation {
-    MULLION_DMA_NONE = 0,
-    MULLION_DMA_REMAPPED = 1,
-};
+enum mullion_dma_isolation { MULLION_DMA_NONE = 0, MULLION_DMA_REMAPPED = 1 };
 
 /**
  * Vendor-neutral exit reasons: index into the counters of a vCPU. Names in mullion_exit_names().

@@ -185,10 +185,9 @@ static void svm_run(struct vcpu *vcpu) {
 /** Where a register lies in the VMCB. */
 static uint64_t *field(const struct vcpu *vcpu, enum hvm_register r) {
 #define AT(name) offsetof(struct vmcb, name)
-    static const uint16_t offsets[] = {
-        [HVM_RIP] = AT(rip),   [HVM_RSP] = AT(rsp),        [HVM_RFLAGS] = AT(rflags), [HVM_CR0] = AT(cr0),
-        [HVM_CR2] = AT(cr2),   [HVM_CR3] = AT(cr3),        [HVM_CR4] = AT(cr4),       [HVM_EFER] = AT(efer),
-        [HVM_PAT] = AT(g_pat), [HVM_CS_BASE] = AT(cs.base)};
+    static const uint16_t offsets[] = {[HVM_RIP] = AT(rip),   [HVM_RSP] = AT(rsp),   [HVM_RFLAGS] = AT(rflags),
+                                       [HVM_CR0] = AT(cr0),   [HVM_CR3] = AT(cr3),   [HVM_CR4] = AT(cr4),
+                                       [HVM_EFER] = AT(efer), [HVM_PAT] = AT(g_pat), [HVM_CS_BASE] = AT(cs.base)};
 #undef AT
     return (uint64_t *)((uint8_t *)vmcb_of(vcpu) + offsets[r]);
 }
