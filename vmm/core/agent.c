@@ -14,14 +14,7 @@
 #define RESTART_LIMIT      8u        /* quick deaths in a row before the VMM gives up */
 #define RESTART_CALM_US    60000000u /* a life this long makes the next death the first again */
 
-/** A module as the agent sees it. */
-struct shown_module {
-    uint64_t gpa;
-    uint64_t bytes;
-    const char *text;
-};
-
-static struct shown_module modules[BOOT_MAX_MODULES + 1];
+static struct mullion_module_info modules[BOOT_MAX_MODULES + 1];
 static uint32_t module_count;
 static struct partition *agent;
 static const struct mullion_agent_header *image;
@@ -37,11 +30,7 @@ uint32_t agent_module_count(void) { return module_count; }
 
 int agent_module_info(struct mullion_module_info *info) {
     if (info->index >= module_count) { return -MULLION_E_RANGE; }
-    const struct shown_module *module = &modules[info->index];
-    info->zero = 0;
-    info->gpa = module->gpa;
-    info->bytes = module->bytes;
-    text_copy(info->name, module->text, sizeof info->name);
+    *info = modules[info->index];
     return 0;
 }
 
@@ -86,7 +75,9 @@ static void show_module(uint64_t start, uint64_t bytes, const char *text, uint64
         log_line("boot module \"%s\" is not shown to the agent: no memory for its page tables", text);
         return;
     }
-    modules[module_count++] = (struct shown_module){*next_gpa + (start - first), bytes, text};
+    struct mullion_module_info *module = &modules[module_count];
+    *module = (struct mullion_module_info){.index = module_count++, .gpa = *next_gpa + (start - first), .bytes = bytes};
+    text_copy(module->name, text, sizeof module->name);
     *next_gpa += span;
 }
 
@@ -155,7 +146,7 @@ static void plan_restart(void) {
     log_line("agent died: reason %u, detail 0x%lx, RIP 0x%lx; restart in %lu ms; partitions run on", agent->reason,
              agent->reason_detail, agent->reason_rip, delay / 1000);
     restart_at = rdtsc() + tsc_from_us(delay);
-    loading_close_any();
+    loading_close(NULL);
 }
 
 void agent_look_after(void) {

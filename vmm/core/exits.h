@@ -10,25 +10,15 @@
 
 typedef void exit_handler(struct vcpu *vcpu);
 
-exit_handler exit_interrupt; /* a host interrupt: nothing to do for the guest */
-exit_handler exit_cpuid;
-exit_handler exit_hlt;
-exit_handler exit_port;
-exit_handler exit_msr_read;
-exit_handler exit_msr_write;
-exit_handler exit_mmio;
-exit_handler exit_hypercall;
-exit_handler exit_cr_write; /* CR4 and CR8 */
-exit_handler exit_xsetbv;
-exit_handler exit_exception;  /* #DB, #AC: reflected. Intercepted so that endless delivery leaves the guest each time */
-exit_handler exit_undefined;  /* the guest gets #UD */
-exit_handler exit_protection; /* the guest gets #GP(0) */
-exit_handler exit_ignore;     /* the instruction is skipped */
-exit_handler exit_refuse;     /* the partition is stopped: MULLION_REASON_REFUSED_EXIT */
-exit_handler exit_unknown;    /* the partition is stopped: MULLION_REASON_UNKNOWN_EXIT */
-exit_handler exit_shutdown;   /* triple fault */
-exit_handler exit_entry_failed;
-exit_handler exit_machine_check;
+/* exit_interrupt: a host interrupt, nothing to do for the guest. exit_cr_write: CR4 and CR8. exit_exception: #DB, #AC
+ * are reflected; they are intercepted so that endless delivery leaves the guest each time. */
+exit_handler exit_interrupt, exit_cpuid, exit_hlt, exit_port, exit_msr_read, exit_msr_write, exit_mmio, exit_hypercall;
+exit_handler exit_cr_write, exit_xsetbv, exit_exception;
+exit_handler exit_undefined, exit_protection; /* the guest gets #UD, #GP(0) */
+exit_handler exit_ignore;                     /* the instruction is skipped */
+/* The partition is stopped: MULLION_REASON_REFUSED_EXIT, _UNKNOWN_EXIT, _TRIPLE_FAULT, _ENTRY_FAILED, _MACHINE_CHECK.
+ */
+exit_handler exit_refuse, exit_unknown, exit_shutdown, exit_entry_failed, exit_machine_check;
 
 /** Ends the partition if every vCPU sleeps with interrupts off or waits for SIPI: nothing can wake one. */
 void exit_end_if_all_asleep(struct vcpu *vcpu);

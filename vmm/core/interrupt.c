@@ -5,19 +5,13 @@
 #include "x86/hvm.h"
 #include "x86/smp.h"
 
-/* Interrupt command register, AMD64 APM volume 2, section 16.5. */
 #define ICR_VECTOR(icr)      ((uint8_t)(icr))
-#define ICR_MODE(icr)        ((unsigned)((icr) >> 8 & 7))
 #define ICR_LOGICAL(icr)     (((icr) >> 11 & 1) != 0)
-#define ICR_SHORTHAND(icr)   ((unsigned)((icr) >> 18 & 3))
 #define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
-
-enum icr_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
-enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_ALL_BUT_SELF };
 
 /** Delivers one command to one vCPU; false if that kind of interrupt is not delivered. */
 static bool deliver(struct vcpu *to, uint64_t icr) {
-    switch ((enum icr_mode)ICR_MODE(icr)) {
+    switch ((enum delivery_mode)ICR_MODE(icr)) {
     case MODE_FIXED:
     case MODE_LOWEST: vcpu_interrupt(to, ICR_VECTOR(icr)); return true;
     case MODE_NMI: vcpu_request(to, VCPU_REQUEST_NMI); return true;

@@ -29,11 +29,7 @@ int loading_open(struct partition *p) {
 }
 
 int loading_close(const struct partition *p) {
-    if (shown != p) { return -MULLION_E_STATE; }
+    if (shown == NULL || (p != NULL && shown != p)) { return -MULLION_E_STATE; }
     unmap();
     return 0;
-}
-
-void loading_close_any(void) {
-    if (shown != NULL) { unmap(); }
 }

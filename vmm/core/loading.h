@@ -9,10 +9,7 @@
  * window is open. */
 int loading_open(struct partition *p);
 
-/** Closes the window if it shows `p`; -MULLION_E_STATE if it does not. */
+/** Closes the window if it shows `p`, or whatever it shows if `p` is NULL; -MULLION_E_STATE if it does not. */
 int loading_close(const struct partition *p);
-
-/** The agent has died: whatever is open is closed. */
-void loading_close_any(void);
 
 #endif

@@ -10,7 +10,7 @@
 struct mmio_row {
     uint64_t base, bytes;
     uint64_t (*read)(struct vcpu *vcpu, uint64_t offset, unsigned bytes);
-    void (*write)(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value);
+    void (*write)(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value); /* NULL: nothing is writable */
 };
 
 static uint64_t read_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
@@ -30,11 +30,10 @@ static uint64_t read_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
 }
 
 /* The host bridge has no writable register. */
-static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {}
 
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},
-    {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
+    {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, NULL},
 };
 
 static const struct mmio_row *row_of(uint64_t address) {
@@ -72,9 +71,9 @@ static void load_register(struct vcpu *vcpu, const struct insn *insn, uint64_t v
 static void emulate(struct vcpu *vcpu, const struct mmio_row *row, const struct insn *insn) {
     uint64_t offset = vcpu->exit.gpa - row->base;
     spin_lock(&vcpu->partition->device_lock);
-    if (insn->kind == INSN_MOV_STORE) {
+    if (insn->kind == INSN_MOV_STORE && row->write != NULL) {
         row->write(vcpu, offset, insn->access_bytes, source_value(vcpu, insn));
-    } else {
+    } else if (insn->kind == INSN_MOV_LOAD) {
         load_register(vcpu, insn, row->read(vcpu, offset, insn->access_bytes));
     }
     spin_unlock(&vcpu->partition->device_lock);

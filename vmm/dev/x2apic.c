@@ -27,14 +27,9 @@ enum { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR 
 
 #define VECTOR_FIRST 16u /* vectors below are illegal */
 
-#define ICR_MODE(icr)      (((icr) >> 8) & 7)
-#define ICR_BUSY           BIT(12) /* read-only, always 0 */
-#define ICR_LEVEL_ASSERT   BIT(14)
-#define ICR_LEVEL_TRIGGER  BIT(15)
-#define ICR_SHORTHAND(icr) (((icr) >> 18) & 3)
-#define SHORTHAND_SELF     1
-
-enum delivery_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
+#define ICR_BUSY          BIT(12) /* read-only, always 0 */
+#define ICR_LEVEL_ASSERT  BIT(14)
+#define ICR_LEVEL_TRIGGER BIT(15)
 
 #define ICR_MODES (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
 
@@ -274,7 +269,7 @@ static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *ef
     bool vectored = mode == MODE_FIXED || mode == MODE_LOWEST;
     if (!(ICR_MODES & BIT(mode))) return X2APIC_ERROR;
     apic->icr = value;
-    if (vectored && ((uint8_t)value < VECTOR_FIRST || ICR_SHORTHAND(value) == SHORTHAND_SELF))
+    if (vectored && ((uint8_t)value < VECTOR_FIRST || ICR_SHORTHAND(value) == TO_SELF))
         send_to_self(apic, (uint8_t)value);
     else if (mode != MODE_INIT || !(value & ICR_LEVEL_TRIGGER) || (value & ICR_LEVEL_ASSERT))
         *effect = X2APIC_SEND_IPI; /* all but INIT de-assert, which does nothing since the Pentium 4 */

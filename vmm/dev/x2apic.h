@@ -18,6 +18,12 @@
 #define MSR_X2APIC_FIRST 0x800u
 #define MSR_X2APIC_LAST  0x8ffu
 
+/* Interrupt command register, AMD64 APM volume 2, section 16.5. */
+#define ICR_MODE(icr)      ((unsigned)((icr) >> 8 & 7))
+#define ICR_SHORTHAND(icr) ((unsigned)((icr) >> 18 & 3))
+enum delivery_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
+enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_ALL_BUT_SELF };
+
 /** What the caller must do after a write. */
 enum x2apic_effect {
     X2APIC_NOTHING,

@@ -20,22 +20,13 @@
 #define ICR_PENDING        0x1000u
 
 /* Register numbers: the xAPIC offset divided by 16. */
+// clang-format off
 enum apic_register {
-    APIC_ID = 0x02,
-    APIC_TPR = 0x08,
-    APIC_EOI = 0x0b,
-    APIC_SVR = 0x0f,
-    APIC_ICR = 0x30,
-    APIC_ICR_HIGH = 0x31,
-    APIC_LVT_TIMER = 0x32,
-    APIC_LVT_PERF = 0x34,
-    APIC_LVT_LINT0 = 0x35,
-    APIC_LVT_LINT1 = 0x36,
-    APIC_LVT_ERROR = 0x37,
-    APIC_TIMER_INITIAL = 0x38,
-    APIC_TIMER_CURRENT = 0x39,
-    APIC_TIMER_DIVIDE = 0x3e,
+    APIC_ID = 0x02, APIC_TPR = 0x08, APIC_EOI = 0x0b, APIC_SVR = 0x0f, APIC_ICR = 0x30, APIC_ICR_HIGH = 0x31,
+    APIC_LVT_TIMER = 0x32, APIC_LVT_PERF = 0x34, APIC_LVT_LINT0 = 0x35, APIC_LVT_LINT1 = 0x36, APIC_LVT_ERROR = 0x37,
+    APIC_TIMER_INITIAL = 0x38, APIC_TIMER_CURRENT = 0x39, APIC_TIMER_DIVIDE = 0x3e
 };
+// clang-format on
 
 static bool x2apic;
 static volatile uint32_t *registers;

@@ -10,29 +10,22 @@
 
 #define INSN_MAX_BYTES 15
 
-/** How the CPU decodes: from CS.L, CS.D and CR0.PE/EFLAGS.VM. */
-enum insn_mode {
-    INSN_MODE_16, /* real mode, virtual-8086 or 16-bit code segment */
-    INSN_MODE_32,
-    INSN_MODE_64,
-};
+/** How the CPU decodes: from CS.L, CS.D and CR0.PE/EFLAGS.VM. 16: real mode, virtual-8086 or 16-bit code segment. */
+enum insn_mode { INSN_MODE_16, INSN_MODE_32, INSN_MODE_64 };
 
-/** What kind of instruction was found. */
+/**
+ * What kind of instruction was found. INSN_UNKNOWN: not one that the VMM skips or emulates; length is 0.
+ *   MOV_TO_CR  0F 22: gpr = source register, control = CR number (the LOCK MOV CR0 form means CR8)
+ *   WBINVD     and WBNOINVD
+ *   MOV_STORE  MOV mem, reg or imm: 88 89 C6 C7 A2 A3
+ *   MOV_LOAD   MOV reg, mem: 8A 8B A0 A1; MOVZX 0F B6/B7, MOVSX 0F BE/BF, MOVSXD 63
+ */
+// clang-format off
 enum insn_kind {
-    INSN_UNKNOWN, /* not one that the VMM skips or emulates: length is 0 */
-    INSN_CPUID,
-    INSN_HLT,
-    INSN_RDMSR,
-    INSN_WRMSR,
-    INSN_MOV_TO_CR, /* 0F 22: gpr = source register, control = CR number (LOCK MOV CR0 form means CR8) */
-    INSN_XSETBV,
-    INSN_INVD,
-    INSN_WBINVD, /* and WBNOINVD */
-    INSN_VMMCALL,
-    INSN_VMCALL,
-    INSN_MOV_STORE, /* MOV mem, reg or imm: 88 89 C6 C7 A2 A3 */
-    INSN_MOV_LOAD,  /* MOV reg, mem: 8A 8B A0 A1; MOVZX 0F B6/B7, MOVSX 0F BE/BF, MOVSXD 63 */
+    INSN_UNKNOWN, INSN_CPUID, INSN_HLT, INSN_RDMSR, INSN_WRMSR, INSN_MOV_TO_CR, INSN_XSETBV, INSN_INVD, INSN_WBINVD,
+    INSN_VMMCALL, INSN_VMCALL, INSN_MOV_STORE, INSN_MOV_LOAD
 };
+// clang-format on
 
 /** A decoded instruction. */
 struct insn {
