@@ -2,6 +2,7 @@
 """System tests: the real image in an emulator, driven through its consoles."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,11 @@ from emulator import EmulatorDied, EmulatorTimeout, Machine  # noqa: E402
 RETRIES = 1
 used_retries = []
 measurements = []
+
+
+def pytest_configure():
+    """A terminated run tears its fixtures down, as an interrupted one does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def caused_by_emulator(report):

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from emulator import SCALE, TOP
+from emulator import SCALE, TOP, die_with_parent
 
 STATUS_SECONDS = 180 * SCALE
 
@@ -24,7 +24,7 @@ class Run:
         self.master, slave = pty.openpty() if terminal else os.pipe()
         self.process = subprocess.Popen(
             ["make", "-C", TOP, "run", *variables], start_new_session=True, stdout=slave, stderr=slave,
-            stdin=slave if terminal else subprocess.DEVNULL)
+            stdin=slave if terminal else subprocess.DEVNULL, preexec_fn=die_with_parent)
         os.close(slave)
         self.deadline = time.monotonic() + STATUS_SECONDS
 
