@@ -6,13 +6,15 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
 MULLION_VERSION := 0.1.0
+# Once a tree was built with WERROR=1 (`make test` does) it stays so, lest each command rebuild what the last one built.
+WERROR ?= $(shell sed -n 's/.*werror=//p' build/flags 2>/dev/null)
 WERROR_FLAG := $(if $(filter 1,$(WERROR)),-Werror)
 PYTHON := /usr/bin/python3
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 20
 SOAK_SECONDS ?= 3600
 SUITE ?= bookworm
-GOALS ?= check
+GOALS ?= run check
 UNIT_TARGETS :=
 FUZZ_TARGETS :=
 
@@ -20,11 +22,20 @@ FUZZ_TARGETS :=
 # over. Only the goals that need compilers ask for it.
 goals := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 ifneq ($(filter-out help clean,$(goals)),)
+ifeq ($(or $(MULLION_CACHE),$(XDG_CACHE_HOME),$(HOME)),)
+$(error HOME is not set, so there is no place for downloads; name a folder: make MULLION_CACHE=/path ...)
+endif
 include build/packages-build.mk
+ifeq ($(MAKELEVEL)$(MAKE_RESTARTS)$(wildcard build/mullion-demo.img)$(filter-out all image,$(goals)),0)
+$(info image: first build: fetching and compiling, usually one to three minutes)
+endif
+$(shell tools/stamp "version=$(MULLION_VERSION) cc=$(CC) werror=$(WERROR)")
 endif
 ifneq ($(filter test bench check lint size soak fuzz unit system cleanroom,$(goals)),)
 include build/packages-test.mk
 endif
+
+FLAGS_STAMP := build/flags
 build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/packages.trixie
 	@mkdir -p $(@D)
 	@tools/packages $*
@@ -47,7 +58,7 @@ help:
 	@echo 'make size         sizes of the image by part, and of the VMM in lines of code'
 	@echo 'make lint         formatter and static analysis'
 	@echo 'make cleanroom    SUITE=bookworm|trixie: build and check in a minimal Debian of its own'
-	@echo '                  (GOALS="check run": what to make there besides the image)'
+	@echo '                  (GOALS="run check": what to make there besides the image)'
 	@echo 'make clean        remove build/ (downloads stay in the cache, see third_party/fetch)'
 
 all: image
@@ -82,7 +93,7 @@ soak:
 size: image
 	@tools/check-size --report
 
-lint:
+lint: build/agent/gen/dsdt.h
 	@exec $(PYTHON) tools/lint
 
 clean:

@@ -47,13 +47,13 @@ agent_uk_link = -nostdlib -static -no-pie -Wl,-T,mgmt-agent/os/agent.ld -Wl,--gc
 
 # $(1) = object directory, $(2) = extra flags, $(3) = image without suffix
 define agent_image
-$(1)/os/%.o: mgmt-agent/os/%.c $(agent_out)/musl.path
+$(1)/os/%.o: mgmt-agent/os/%.c $(agent_out)/musl.path $(FLAGS_STAMP)
 	@mkdir -p $$(@D)
 	$$(AGENT_CC) $$(agent_uk_flags) -fno-stack-protector $(2) -c $$< -o $$@
 $(1)/os/%.o: mgmt-agent/os/%.S
 	@mkdir -p $$(@D)
 	$$(AGENT_CC) -c $$< -o $$@
-$(1)/%.o: mgmt-agent/%.c $(agent_out)/musl.path | $(agent_dsdt)
+$(1)/%.o: mgmt-agent/%.c $(agent_out)/musl.path $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $$(@D)
 	$$(AGENT_CC) $$(agent_uk_flags) -I$(agent_out)/gen -fstack-protector-strong $(2) -c $$< -o $$@
 $(3).elf: $(patsubst mgmt-agent/%.c,$(1)/%.o,$(agent_os_src) $(agent_src) mgmt-agent/main.c) $(1)/os/boot.o \
@@ -76,7 +76,7 @@ agent_linux_flags = $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsa
 agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) mgmt-agent/os/linux/model.c)
 
 $(agent_out)/obj-linux/main.o: agent_linux_flags += -Dmain=agent_main
-$(agent_out)/obj-linux/%.o: mgmt-agent/%.c | $(agent_dsdt)
+$(agent_out)/obj-linux/%.o: mgmt-agent/%.c $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $(@D)
 	$(AGENT_CC) $(agent_linux_flags) -c $< -o $@
 $(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux/start.o $(agent_out)/obj-linux/main.o
@@ -84,16 +84,16 @@ $(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux
 
 # ---- unit tests ----
 agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agent_*.c))
-build/unit/agent_%: tests/unit/agent_%.c tests/unit/agent_test.h $(agent_linux_objects)
+build/unit/agent_%: tests/unit/agent_%.c tests/unit/agent_test.h $(agent_linux_objects) $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter-out %.h,$^) -lcmocka
+	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) -lcmocka
 agent-unit: $(agent_tests)
 	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit
 
 # ---- fuzzers ----
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader
-$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) mgmt-agent/os/linux/model.c | $(agent_dsdt)
+$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) mgmt-agent/os/linux/model.c $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $(@D)
 	$(AGENT_FUZZ_CC) $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)

@@ -49,7 +49,7 @@ UNIT_TARGETS += vmm-unit
 FUZZ_TARGETS += vmm-fuzz
 .SECONDARY:
 
-$(vmm_unit_out)/obj/%.o: %.c
+$(vmm_unit_out)/obj/%.o: %.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(VMM_UNIT_CC) $(vmm_unit_flags) -c $< -o $@
 
@@ -72,11 +72,11 @@ vmm_fuzz_flags := -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wno-unused-para
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ivmm -Ivmm/include -Itests/unit \
 	-DMULLION_VERSION='"fuzz"'
 
-$(vmm_fuzz_out)/fuzz_insn: tests/fuzz/fuzz_insn.c vmm/x86/insn.c vmm/x86/insn.h
+$(vmm_fuzz_out)/fuzz_insn: tests/fuzz/fuzz_insn.c vmm/x86/insn.c vmm/x86/insn.h $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) $(filter %.c,$^) -o $@
 
-$(vmm_fuzz_out)/fuzz_hypercall: tests/fuzz/fuzz_hypercall.c $(vmm_box:%=%.c) $(wildcard vmm/*/*.h tests/unit/*.h)
+$(vmm_fuzz_out)/fuzz_hypercall: tests/fuzz/fuzz_hypercall.c $(vmm_box:%=%.c) $(wildcard vmm/*/*.h tests/unit/*.h) $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) $(filter %.c,$^) -o $@
 

@@ -7,11 +7,11 @@ VMM_CFLAGS := -std=gnu17 -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-re
 VMM_SOURCES := $(sort $(wildcard vmm/*/*.c vmm/*/*.S vmm/x86/svm/*.c vmm/x86/svm/*.S))
 VMM_OBJECTS := $(patsubst vmm/%,build/vmm/%.o,$(VMM_SOURCES))
 
-build/vmm/%.c.o: vmm/%.c vmm/module.mk
+build/vmm/%.c.o: vmm/%.c vmm/module.mk $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(CC) $(VMM_CFLAGS) -MMD -MP -c $< -o $@
 
-build/vmm/%.S.o: vmm/%.S vmm/module.mk
+build/vmm/%.S.o: vmm/%.S vmm/module.mk $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(CC) $(VMM_CFLAGS) -MMD -MP -c $< -o $@
 
