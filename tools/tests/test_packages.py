@@ -48,4 +48,4 @@ def test_user_who_would_be_asked_gets_the_one_command_instead(host):
     result, calls = host(uid=1000, sudo=False)
     assert result.returncode != 0
     assert "apt-get" not in calls
-    assert "sudo sh -c 'apt-get update && apt-get install -y" in result.stderr and "musl-tools" in result.stderr
+    assert "    sudo sh -c 'apt-get update && apt-get install -y" in result.stderr and "musl-tools" in result.stderr

@@ -4,6 +4,7 @@
 import importlib.machinery
 import importlib.util
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -122,19 +123,48 @@ def test_package_lists_have_a_phase_and_a_name_per_line(suite):
     assert len({name for _, name in entries}) == len(entries)
 
 
-def test_too_little_disk_is_refused_with_need_and_remedy(tmp_path, monkeypatch):
-    run = load("tools/run")
-    monkeypatch.setattr(run, "IMAGE", tmp_path / "not-built-yet.img")
-    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100 << 20}))
-    with pytest.raises(run.RunError, match=r"100 MiB free, the build needs 2048 MiB; free some space"):
-        run.check_host()
+def check_host(tree, ram_mib, **variables):
+    """What check-host says in a tree without a build."""
+    (tree / "tools").mkdir()
+    script = shutil.copy(TOP / "tools/check-host", tree / "tools")
+    environment = {"PATH": f"{tree}:/usr/bin:/bin", "MULLION_CACHE": str(tree), **variables}
+    return subprocess.run([script, str(ram_mib)], capture_output=True, text=True, env=environment, check=False)
 
 
-def test_too_little_memory_is_refused_with_need_and_remedy(monkeypatch):
-    run = load("tools/run")
-    monkeypatch.setattr(run, "RAM_NEEDED_MIB", 1 << 40)
-    with pytest.raises(run.RunError, match=r"MiB of memory available, the demo machine needs .* end other programs"):
-        run.check_host()
+def test_too_little_disk_is_refused_with_need_and_remedy(tmp_path):
+    (tmp_path / "df").write_text("#!/bin/sh\nprintf 'Avail\\n 100M\\n'\n", encoding="ascii")
+    (tmp_path / "df").chmod(0o755)
+    result = check_host(tmp_path, 1)
+    assert result.returncode == 1
+    assert "100 MiB of disk space free, the build needs 2048 MiB; free some space" in result.stderr
+
+
+def test_too_little_memory_is_refused_with_need_and_remedy(tmp_path):
+    result = check_host(tmp_path, 1 << 40)
+    assert result.returncode == 1
+    assert "MiB of memory free, 1099511627776 MiB are needed; end other programs" in result.stderr
+
+
+def test_cache_that_cannot_be_written_is_refused_with_the_remedy(monkeypatch):
+    fetch = load("third_party/fetch")
+    monkeypatch.setenv("MULLION_CACHE", "/proc/nowhere")
+    with pytest.raises(fetch.FetchError, match="/proc/nowhere: the cache cannot be written: .* MULLION_CACHE"):
+        fetch.cache_dir()
+
+
+def test_settings_stamp_changes_only_with_its_content(tmp_path):
+    (tmp_path / "tools").mkdir()
+    script = shutil.copy(TOP / "tools/stamp", tmp_path / "tools")
+    (tmp_path / "build/part").mkdir(parents=True)
+    stale, good = tmp_path / "build/part/stale.path", tmp_path / "build/part/good.path"
+    stale.write_text(f"{tmp_path}/lost\n", encoding="ascii")
+    good.write_text(f"{tmp_path}\n", encoding="ascii")
+    times = []
+    for settings in ("a=1", "a=1", "a=2"):
+        subprocess.run([script, settings], check=True)
+        times.append((tmp_path / "build/flags").stat().st_mtime_ns)
+    assert times[0] == times[1] < times[2]
+    assert good.exists() and not stale.exists()
 
 
 @pytest.mark.parametrize("value, message", [("fast", "only tcg .* and kvm are known"), ("kvm", "leave ACCEL out")])
