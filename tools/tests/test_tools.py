@@ -45,7 +45,7 @@ def test_driver_ends_a_phase_that_is_out_of_time(tmp_path):
 def test_offsets_of_inner_and_repeated_fields_are_found():
     fields = load("tools/check-offsets").field_names(
         "uint32_t a, b; uint8_t c[4][2]; struct { int d; union { int e; int f; }; } g; struct { int h; }; int *i;")
-    assert fields == ["a", "b", "c", "g", "h", "i"]
+    assert fields == ["a", "b", "c", "g.d", "g.e", "g.f", "g", "h", "i"]
 
 
 def test_asserted_fields_are_found_in_each_spelling():
@@ -54,10 +54,11 @@ def test_asserted_fields_are_found_in_each_spelling():
         ABI_ASSERT_OFFSET(two, c, 8);
         #define VMCB_ASSERT(field, offset) _Static_assert(offsetof(struct vmcb, field) == (offset), "")
         VMCB_ASSERT(rip, 0x578);
+        ABI_ASSERT_OFFSET(two, inner[0].e, 16);
         size_t not_asserted = offsetof(struct one, d);
     """
     pairs = load("tools/check-offsets").assertions(text)
-    assert {("one", "a"), ("one", "b"), ("two", "c"), ("vmcb", "rip")} <= pairs
+    assert {("one", "a"), ("one", "b"), ("two", "c"), ("vmcb", "rip"), ("two", "inner.e")} <= pairs
     assert ("one", "d") not in pairs
 
 
@@ -76,6 +77,14 @@ def test_acceptance_reference_must_exist(reference, wrong):
 def test_acceptance_table_rows_leave_out_headers():
     rows = list(load("tools/check-acceptance").rows("| what | test |\n|---|---|\n| a | `x` |\n| b | |\n"))
     assert rows == [(3, ["a", "`x`"]), (4, ["b", ""])]
+
+
+def test_acceptance_needs_ids_without_gaps_and_more_than_a_document():
+    checker = load("tools/check-acceptance")
+    seen = {}
+    assert [bool(checker.id_complaint(name, seen)) for name in ("1.1", "1.2", "1.4", "2.1", "x")] == \
+        [False, False, True, False, True]
+    assert checker.can_fail("make check") and checker.can_fail("tools/check-size") and not checker.can_fail("README.md")
 
 
 def test_status_block_is_recognised_and_a_fatal_line_too():
