@@ -16,7 +16,7 @@ def agent():
     extra = ["-device", "e1000e", "-device", "ich9-ahci"]
     with Machine(BUILD / "mullion.img", serials=("com1", "com2"), extra=extra, name="box") as machine:
         agent = Agent(machine)
-        agent.wait_status()
+        agent.boot_status = agent.wait_status()
         yield agent
 
 
@@ -35,6 +35,13 @@ def test_pci_functions_are_found_and_may_not_master_the_bus(agent):
     assert len(functions) >= 6
     for bdf in functions:
         assert not config_read(agent.machine, bdf, COMMAND_REGISTER) & BUS_MASTER, f"{bdf:#x} may master the bus"
+
+
+def test_product_image_holds_no_guests(agent):
+    assert agent.boot_status.partitions == {}
+    modules = agent.command("modules")
+    assert any(line.startswith("manifest ") for line in modules), modules
+    assert not [line for line in modules if line.startswith("image ")], modules
 
 
 def test_both_serial_ports_show_and_take_the_same_console(agent):
