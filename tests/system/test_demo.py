@@ -90,15 +90,20 @@ def test_digit_key_attaches_at_once(agent):
 def test_pause_stops_and_resume_continues_the_same_guest(agent):
     with agent.attached("alpha") as shell:
         shell.wake()
+        shell.run("while :; do :; done & echo busy")
         before = float(shell.run("cut -d' ' -f1 /proc/uptime"))
+    running = agent.total("alpha", "guest_ticks")
+    assert agent.total("alpha", "guest_ticks") > running, "a busy guest's ticks must grow"
     agent.command("pause alpha")
     assert agent.status().partitions["alpha"]["state"] == "paused"
     ticks = agent.total("alpha", "guest_ticks")
+    agent.status()
     assert agent.total("alpha", "guest_ticks") == ticks
     agent.command("resume alpha")
     with agent.attached("alpha") as shell:
         shell.wake()
         assert float(shell.run("cut -d' ' -f1 /proc/uptime")) > before
+        shell.run("kill $!")
 
 
 def test_guest_poweroff_ends_the_partition(agent):
@@ -151,9 +156,21 @@ def test_reset_gives_a_fresh_guest(agent):
 
 
 def test_destroy_frees_cpus_and_scrubbed_memory_for_a_new_start(agent):
+    def free_mib():
+        return int(re.search(r"(\d+) MiB free", agent.status().fields["memory"])[1])
+
+    before = agent.status().partitions["beta"]
+    assert before["state"] == "running"
+    free = free_mib()
     agent.command("destroy beta")
     assert "2 free" in agent.status().fields["cpus"]
     assert re.search(r"no partition|not|unknown", agent.error("pause beta"))
+    assert free_mib() >= free + before["mib"]
+    agent.command("start beta")
+    with agent.attached("beta") as shell:
+        shell.expect(r"MARK-USERSPACE", 120)
+        shell.wake()
+    assert free_mib() <= free + 1
 
 
 def test_unknown_names_and_commands_are_explained(agent):
