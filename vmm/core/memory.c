@@ -8,7 +8,7 @@
 #include "x86/cpu.h"
 
 #define POOL_BYTES         (6ull << 20)
-#define POOL_BYTES_PER_CPU (64ull << 10)
+#define POOL_BYTES_PER_CPU (96ull << 10)
 #define LOW_LIMIT          0x100000000ull
 #define IMAGE_START        0x200000ull
 #define TRAMPOLINE_FIRST   0x8000ull

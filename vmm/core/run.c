@@ -68,9 +68,11 @@ static void restart_from_sipi(struct vcpu *vcpu) {
     vcpu->halted_for_good = false;
 }
 
+/** INIT and SIPI. The bits stay set until they have taken effect: another vCPU must not find this one asleep meanwhile.
+ */
 static void service_requests(struct vcpu *vcpu) {
-    uint64_t mask = VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI;
-    uint64_t requests = __atomic_fetch_and(&vcpu->requests, ~mask, __ATOMIC_SEQ_CST);
+    uint64_t requests = __atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & (VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI);
+    if (requests == 0) { return; }
     if ((requests & VCPU_REQUEST_INIT) != 0) {
         uint64_t base = vcpu->apic.apic_base;
         x2apic_reset(&vcpu->apic, vcpu->index, false, (uint32_t)tsc_khz());
@@ -78,9 +80,11 @@ static void service_requests(struct vcpu *vcpu) {
         vcpu->activity = VCPU_WAIT_SIPI;
         vcpu->event.kind = EVENT_NONE;
         vcpu->nmi_blocked = false;
-        exit_end_if_all_asleep(vcpu);
+        requests |= VCPU_REQUEST_NMI; /* INIT forgets a pending NMI */
     }
     if ((requests & VCPU_REQUEST_SIPI) != 0 && vcpu->activity == VCPU_WAIT_SIPI) { restart_from_sipi(vcpu); }
+    __atomic_fetch_and(&vcpu->requests, ~requests, __ATOMIC_SEQ_CST);
+    if (vcpu->activity == VCPU_WAIT_SIPI) { exit_end_if_all_asleep(vcpu); }
 }
 
 static bool nmi_wanted(const struct vcpu *vcpu) {
@@ -101,7 +105,8 @@ static void choose_event(struct vcpu *vcpu) {
         vcpu->counters.interrupts++;
         vector = x2apic_pending(&vcpu->apic);
     }
-    hvm->want_window(vcpu, vector >= 0 || (nmi_wanted(vcpu) && (!vcpu->nmi_blocked || vcpu->nmi_iret_rip != 0)));
+    bool nmi_soon = !vcpu->nmi_blocked || (vcpu->nmi_iret_rip != 0 && vcpu->nmi_iret_rip != hvm->read(vcpu, HVM_RIP));
+    hvm->want_window(vcpu, vector >= 0 || (nmi_wanted(vcpu) && nmi_soon));
     if (vcpu->event.kind != EVENT_NONE) { hvm->inject(vcpu); }
 }
 

@@ -4,12 +4,10 @@
 #include "core/vmm.h"
 #include "x86/cpu.h"
 
-#define BOOT_MAP_END       0x100000000ull
-#define TABLE_LIMIT_BYTES  0x1000000u
-#define RSDP_V1_BYTES      20u
-#define MADT_LOCAL_APIC    0
-#define MADT_IOAPIC        1
-#define MADT_LOCAL_X2APIC  9
+#define BOOT_MAP_END      0x100000000ull
+#define TABLE_LIMIT_BYTES 0x1000000u
+#define RSDP_V1_BYTES     20u
+enum { MADT_LOCAL_APIC = 0, MADT_IOAPIC = 1, MADT_LOCAL_X2APIC = 9 };
 #define MADT_ENABLED       1u
 #define GAS_IO             1
 #define FADT_RESET_SUPPORT BIT(10)
@@ -22,25 +20,14 @@
 
 /* MADT entries by type: length, and offsets of APIC identifier or address and of the flags; section 5.2.12.
  */
-#define MADT_LOCAL_APIC_BYTES   8
-#define MADT_LOCAL_APIC_ID      3
-#define MADT_LOCAL_APIC_FLAGS   4
-#define MADT_LOCAL_X2APIC_BYTES 16
-#define MADT_LOCAL_X2APIC_ID    4
-#define MADT_LOCAL_X2APIC_FLAGS 8
-#define MCFG_ENTRY_BYTES        16
-#define MADT_IOAPIC_BYTES       12
-#define MADT_IOAPIC_ADDRESS     4
+enum { MADT_LOCAL_APIC_BYTES = 8, MADT_LOCAL_APIC_ID = 3, MADT_LOCAL_APIC_FLAGS = 4 };
+enum { MADT_LOCAL_X2APIC_BYTES = 16, MADT_LOCAL_X2APIC_ID = 4, MADT_LOCAL_X2APIC_FLAGS = 8 };
+enum { MADT_IOAPIC_BYTES = 12, MADT_IOAPIC_ADDRESS = 4 };
+#define MCFG_ENTRY_BYTES 16
 
 /* FADT fields by offset, section 5.2.9. */
-#define FADT_DSDT        40
-#define FADT_PM1A_CNT    64
-#define FADT_PM1B_CNT    68
-#define FADT_PM_TMR      76
-#define FADT_FLAGS       112
-#define FADT_RESET_REG   116
-#define FADT_RESET_VALUE 128
-#define FADT_X_DSDT      140
+enum { FADT_DSDT = 40, FADT_PM1A_CNT = 64, FADT_PM1B_CNT = 68, FADT_PM_TMR = 76, FADT_FLAGS = 112 };
+enum { FADT_RESET_REG = 116, FADT_RESET_VALUE = 128, FADT_X_DSDT = 140 };
 
 static struct acpi_info *acpi;
 static bool madt_seen;

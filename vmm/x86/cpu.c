@@ -4,6 +4,7 @@
 #include "core/pool.h"
 #include "core/vmm.h"
 #include "x86/apic.h"
+#include "x86/machine_check.h"
 #include "x86/paging.h"
 #include "x86/smp.h"
 
@@ -57,13 +58,13 @@ uint32_t cpu_count(void) { return count; }
 
 bool cpu_add(uint32_t apic_id, bool present) {
     for (uint32_t i = 0; i < count; i++) {
-        if (cpus[i].apic_id == apic_id) { return true; } /* firmware may list a CPU as APIC and as x2APIC */
+        if (cpus[i].apic_id == apic_id) { /* firmware may list a CPU as APIC and as x2APIC */
+            cpus[i].present |= present;
+            return true;
+        }
     }
     if (count == CPU_MAX) { return false; }
-    cpus[count].self = &cpus[count];
-    cpus[count].index = count;
-    cpus[count].apic_id = apic_id;
-    cpus[count].present = present;
+    cpus[count] = (struct cpu){.self = &cpus[count], .index = count, .apic_id = apic_id, .present = present};
     count++;
     return true;
 }
@@ -130,6 +131,7 @@ void cpu_load(struct cpu *cpu) {
     gate_set(VECTOR_NMI, IST_NMI);
     gate_set(VECTOR_DOUBLE_FAULT, IST_FAULT);
     gate_set(VECTOR_MACHINE_CHECK, IST_FAULT);
+    machine_check_init();
     struct cpuid_regs features = cpuid(7, 0);
     uint64_t cr4 = read_cr4() | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 |= (features.ebx >> 7 & 1) != 0 ? CR4_SMEP : 0;

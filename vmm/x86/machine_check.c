@@ -7,18 +7,27 @@
 #define MSR_MCG_CAP    0x179u
 #define MSR_MCG_STATUS 0x17au
 #define MSR_MC0_STATUS 0x401u
+#define BANKS_MAX      32u /* of the legacy range of registers */
 #define STATUS_VALID   BIT(63)
-#define STATUS_PCC     BIT(57)
+#define STATUS_CORRUPT (BIT(62) | BIT(57)) /* overflow: an error was lost; PCC: processor context corrupt */
+#define CPUID_MCA      BIT(14)
 
-void machine_check_survive(void) {
-    uint32_t banks = (uint32_t)(rdmsr(MSR_MCG_CAP) & 0xff);
-    for (uint32_t bank = 0; bank < banks; bank++) {
+static void clear_banks(bool check) {
+    uint64_t banks = rdmsr(MSR_MCG_CAP) & 0xff;
+    for (uint32_t bank = 0; bank < banks && bank < BANKS_MAX; bank++) {
         uint64_t status = rdmsr(MSR_MC0_STATUS + 4 * bank);
-        if ((status & STATUS_VALID) != 0 && (status & STATUS_PCC) != 0) {
+        if (check && (status & STATUS_VALID) != 0 && (status & STATUS_CORRUPT) != 0) {
             log_fatal(
-                "machine check with corrupt CPU state: bank %u, status 0x%lx; the hardware has failed; replace it",
+                "machine check: bank %u, status 0x%lx: the CPU's state is corrupt; the hardware has failed; replace it",
                 bank, status);
         }
+        wrmsr(MSR_MC0_STATUS + 4 * bank, 0);
     }
     wrmsr(MSR_MCG_STATUS, 0);
 }
+
+void machine_check_init(void) {
+    if ((cpuid(1, 0).edx & CPUID_MCA) != 0) { clear_banks(false); }
+}
+
+void machine_check_survive(void) { clear_banks(true); }

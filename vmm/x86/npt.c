@@ -68,6 +68,7 @@ int npt_map_as(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, uint64_t bit
             npt_unmap(npt, at, bytes);
             return -MULLION_E_POOL;
         }
+        ASSERT(!is_table(*entry, level));
         *entry = (to.v + done) | bits | (level > LEVEL_PT ? NPT_LARGE : 0);
         done += level_bytes(level);
     }

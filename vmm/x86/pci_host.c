@@ -88,16 +88,25 @@ static bool in_reach(const struct acpi_ecam *ecam) {
            ecam->base + (ecam->last_bus + 1ull) * ECAM_BUS_BYTES <= BOOT_MAP_END;
 }
 
+static void scan_buses(const struct acpi_ecam *range, bool by_ecam) {
+    for (uint32_t number = range->first_bus; number <= range->last_bus; number++) {
+        uint64_t ecam = by_ecam ? range->base + number * ECAM_BUS_BYTES : 0;
+        scan_bus(&(struct bus){ecam, range->segment, (uint8_t)number});
+    }
+}
+
 void pci_host_scan(const struct acpi_info *acpi) {
-    bool ecam_used = false;
+    static const struct acpi_ecam mechanism_1 = {.last_bus = 255};
+    if (acpi->ecam_count == 0) { scan_buses(&mechanism_1, false); }
     for (uint32_t i = 0; i < acpi->ecam_count; i++) {
-        const struct acpi_ecam *ecam = &acpi->ecam[i];
-        for (uint32_t number = ecam->first_bus; in_reach(ecam) && number <= ecam->last_bus; number++) {
-            scan_bus(&(struct bus){ecam->base + number * ECAM_BUS_BYTES, ecam->segment, (uint8_t)number});
-            ecam_used |= ecam->segment == 0;
+        const struct acpi_ecam *range = &acpi->ecam[i];
+        if (in_reach(range) || range->segment == 0) {
+            scan_buses(range, in_reach(range));
+        } else {
+            log_line("PCI segment %u is out of reach: bus mastering there is left as the firmware set it",
+                     range->segment);
         }
     }
-    for (uint32_t number = 0; !ecam_used && number < 256; number++) { scan_bus(&(struct bus){0, 0, (uint8_t)number}); }
     if (dropped > 0) {
         log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all", dropped,
                  PCI_HOST_MAX);

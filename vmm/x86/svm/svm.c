@@ -28,15 +28,10 @@
 #define DR6_SINGLE_STEP          BIT(14)
 #define DR7_RESET                0x400u
 
-#define ATTR_CODE64 0xa9bu
-#define ATTR_CODE32 0xc9bu
-#define ATTR_DATA32 0xc93u
-#define ATTR_CODE16 0x09bu
-#define ATTR_DATA16 0x093u
-#define ATTR_LDT    0x082u
-#define ATTR_TSS    0x08bu
-#define ATTR_LONG   BIT(9)
-#define ATTR_BIG    BIT(10)
+enum { ATTR_CODE64 = 0xa9b, ATTR_CODE32 = 0xc9b, ATTR_DATA32 = 0xc93, ATTR_CODE16 = 0x09b, ATTR_DATA16 = 0x093 };
+enum { ATTR_LDT = 0x082, ATTR_TSS = 0x08b };
+#define ATTR_LONG BIT(9)
+#define ATTR_BIG  BIT(10)
 
 void svm_switch(uint64_t vmcb, uint64_t *gpr, uint64_t host_vmcb);
 

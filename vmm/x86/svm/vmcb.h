@@ -50,13 +50,10 @@ struct vmcb {
 #define TLB_FLUSH_ALL    1u
 
 /* event_injection and exit_int_info */
-#define EVENT_TYPE_SHIFT     8
-#define EVENT_TYPE_INTERRUPT 0u
-#define EVENT_TYPE_NMI       2u
-#define EVENT_TYPE_EXCEPTION 3u
-#define EVENT_TYPE_SOFTWARE  4u
-#define EVENT_ERROR_VALID    BIT(11)
-#define EVENT_VALID          BIT(31)
+#define EVENT_TYPE_SHIFT 8
+enum { EVENT_TYPE_INTERRUPT = 0, EVENT_TYPE_NMI = 2, EVENT_TYPE_EXCEPTION = 3, EVENT_TYPE_SOFTWARE = 4 };
+#define EVENT_ERROR_VALID BIT(11)
+#define EVENT_VALID       BIT(31)
 
 /* exit_info_1 of IOIO */
 #define IOIO_IN         BIT(0)
