@@ -5,7 +5,7 @@ import re
 
 import pytest
 from console import BOOT_SECONDS, Agent, Status
-from emulator import Machine
+from emulator import Machine, qemu_major
 from variants import DEMO
 
 
@@ -23,9 +23,14 @@ def test_boots_under_uefi_with_only_com2():
         shells_answer(Agent(machine, "com2"))
 
 
-def test_boots_on_qemu_10_with_x2apic_host():
-    with Machine(DEMO, qemu="10.0", name="qemu10") as machine:
-        shells_answer(Agent(machine))
+@pytest.mark.parametrize("version, mode", [("7.2", "xAPIC"), ("10.0", "x2APIC")])
+def test_boots_on_qemu_by_version(version, mode):
+    assert qemu_major(version) == int(version.partition(".")[0])
+    with Machine(DEMO, qemu=version, name=f"qemu{version}") as machine:
+        agent = Agent(machine)
+        shells_answer(agent)
+        log = agent.command("log")
+        assert any(f"SVM, {mode} APICs" in line for line in log), log
 
 
 def test_boots_under_uefi_on_qemu_10():

@@ -9,6 +9,11 @@
 #define ICR_STARTUP 6ull
 #define FOREIGN_IDS 300u
 #define STORM_TICKS 1000u
+#define LVT_MASKED  (1u << 16)
+#define VECTOR_NMI  2
+
+#define NMI_SLEEPS      10u
+#define NMI_SLEEP_TICKS 1000000u
 
 static uint64_t write_value;
 
@@ -117,6 +122,28 @@ static void row_lvt_modes(void)
     report(accepted == 0 ? "#GP" : "accepted", "accepted=%u", accepted);
 }
 
+/* NMI is a valid mode of the entries that have one; nothing in a partition raises these pins. */
+static void row_lvt_nmi(void)
+{
+    static const uint32_t entries[] = {0x833, 0x834, X2APIC_LVT_LINT0, 0x836};
+    if (skipped()) {
+        return;
+    }
+    const uint64_t before = interrupt_count[VECTOR_NMI];
+    unsigned faults = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
+        faults += write_attempt(entries[i], ICR_NMI << 8) == NO_FAULT ? 0u : 1u;
+    }
+    for (unsigned i = 0; i < NMI_SLEEPS; i++) {
+        timer_sleep(NMI_SLEEP_TICKS);
+    }
+    const uint64_t arrived = interrupt_count[VECTOR_NMI] - before;
+    for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
+        (void)write_attempt(entries[i], LVT_MASKED);
+    }
+    report(faults == 0 && arrived == 0 ? "ignored" : "delivered", "faults=%u nmis=%lu", faults, arrived);
+}
+
 static void row_apic_base(void)
 {
     const uint64_t base = msr_read(MSR_APIC_BASE);
@@ -187,6 +214,7 @@ const struct row rows_apic[] = {
     {"ipi-foreign-startup", row_ipi_foreign_startup, false},
     {"ipi-modes", row_ipi_modes, false},
     {"lvt-modes", row_lvt_modes, false},
+    {"lvt-nmi", row_lvt_nmi, false},
     {"apic-base", row_apic_base, false},
     {"x2apic-reserved", row_x2apic_reserved, false},
     {"timer-storm", row_timer_storm, false},
