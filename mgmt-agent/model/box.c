@@ -6,6 +6,8 @@
 
 #include "os/os.h"
 
+#define MAX_PASSES 64u /* over the memory map, until two agree */
+
 /* Words of a module line are parted by spaces; a third word and what follows is for people. They are shown on
  * the console, so no control character stays. */
 static const char *word_copy(const char *from, char *to, size_t size)
@@ -69,12 +71,34 @@ static void cpus_read(struct box *box)
     }
 }
 
-static void memory_read(struct box *box)
+/* One pass over the runs. @return where the last one ends, 0 if there is a gap: runs merged between two calls
+ */
+static uint64_t runs_read(struct box *box)
 {
+    uint64_t end = 0;
     for (box->run_count = 0; box->run_count < BOX_MAX_RUNS; box->run_count++) {
         struct mullion_memory_info *run = &box->runs[box->run_count];
         *run = (struct mullion_memory_info){.index = box->run_count};
         if (os_hypercall(MULLION_CALL_MEMORY_INFO, run) != 0) {
+            break;
+        }
+        if (run->hpa != end) {
+            return 0;
+        }
+        end += run->bytes;
+    }
+    return end;
+}
+
+/* Runs split and merge while CPUs scrub: a pass counts if it has no gap and ends where the one before ended.
+ */
+static void memory_read(struct box *box)
+{
+    uint64_t end = runs_read(box);
+    for (unsigned pass = 1; pass < MAX_PASSES; pass++) {
+        uint64_t before = end;
+        end = runs_read(box);
+        if (end != 0 && end == before) {
             return;
         }
     }
