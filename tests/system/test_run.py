@@ -139,7 +139,7 @@ def test_run_on_a_terminal_attaches_to_a_partition(start):
     run.expect(r"^===$")
     run.expect(r"^mullion> $")
     run.send(b"1")
-    run.expect(r"# $")
+    run.expect(r"# (\x1b\[6n)?$")
     run.send(b"echo answer $((6 * 7))\r")
     run.expect(r"^answer 42$")
     run.send(b"\x1d")
