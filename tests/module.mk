@@ -31,6 +31,7 @@ vmm_unit_cpuid := tests/unit/fake_hvm.o
 vmm_unit_msr := vmm/x86/msr.o vmm/dev/x2apic.o tests/unit/fake_hvm.o
 vmm_unit_port := vmm/core/port.o vmm/dev/uart.o vmm/dev/pci.o vmm/dev/power.o
 vmm_unit_mmio := vmm/core/mmio.o vmm/dev/ioapic.o vmm/dev/pci.o vmm/x86/insn.o tests/unit/fake_hvm.o
+vmm_unit_exits := vmm/core/exits.o tests/unit/fake_hvm.o
 vmm_unit_guest_walk := vmm/x86/guest_walk.o vmm/x86/insn.o tests/unit/fake_hvm.o
 vmm_unit_pvclock := vmm/x86/pvclock.o
 vmm_unit_partition_memory := vmm/core/partition_memory.o vmm/core/frames.o vmm/core/pool.o vmm/x86/npt.o \
@@ -41,7 +42,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	pvclock partition_memory multiboot2 hypercall
+	pvclock partition_memory multiboot2 hypercall exits
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz
