@@ -155,7 +155,7 @@ def test_reset_gives_a_fresh_guest(agent):
         shell.expect(r"MARK-USERSPACE", 120)
 
 
-def test_destroy_frees_cpus_and_scrubbed_memory_for_a_new_start(agent):
+def test_destroy_frees_cpus_and_memory_for_a_new_start(agent):
     def free_mib():
         return int(re.search(r"(\d+) MiB free", agent.status().fields["memory"])[1])
 
