@@ -53,6 +53,12 @@ static const size_t request_bytes[MULLION_CALL_COUNT] = {
     [MULLION_CALL_HOST_RESET] = sizeof(struct mullion_host_reset),
     [MULLION_CALL_HOST_POWER_OFF] = sizeof(struct mullion_host_power_off),
     [MULLION_CALL_AGENT_EXIT] = sizeof(struct mullion_agent_exit),
+    [MULLION_CALL_PORT_CREATE] = sizeof(struct mullion_port_create),
+    [MULLION_CALL_PORT_CONNECT] = sizeof(struct mullion_port_connect),
+    [MULLION_CALL_PORT_DISCONNECT] = sizeof(struct mullion_port_connect),
+    [MULLION_CALL_PORT_ACKNOWLEDGE] = sizeof(struct mullion_port_acknowledge),
+    [MULLION_CALL_PORT_INFO] = sizeof(struct mullion_port_info),
+    [MULLION_CALL_PCI_ASSIGN] = sizeof(struct mullion_pci_assign),
 };
 
 static long call_vmm(uint64_t call, void *request)

@@ -14,6 +14,9 @@ void event_post_state(uint32_t partition);
 /** A partition wrote to its console. */
 void event_post_console(uint32_t partition);
 
+/** The status or the features of one of a partition's ports changed. */
+void event_post_port(uint32_t partition);
+
 /** Is there anything that the agent has not collected? */
 bool event_pending(void);
 

@@ -11,9 +11,11 @@
 #include "core/loading.h"
 #include "core/platform.h"
 #include "core/pool.h"
+#include "core/ports.h"
 #include "mullion/machine.h"
 #include "x86/apic.h"
 #include "x86/hvm.h"
+#include "x86/passthrough.h"
 #include "x86/pci_host.h"
 #include "x86/reset.h"
 #include "x86/tsc.h"
@@ -40,6 +42,11 @@ union request {
     struct mullion_host_power_off power_off;
     struct mullion_host_reset reset;
     struct mullion_agent_exit agent_exit;
+    struct mullion_port_create port_create;
+    struct mullion_port_connect port_connect;
+    struct mullion_port_acknowledge port_acknowledge;
+    struct mullion_port_info port_info;
+    struct mullion_pci_assign pci_assign;
 };
 
 /** `target` is the partition that the request names, if the call's row says that it does. */
@@ -243,7 +250,8 @@ bool hypercall_event_wait_done(struct vcpu *vcpu) {
     if (!event_pending() && !timeout) { return false; }
     struct mullion_event_wait wait = {.deadline_tsc = vcpu->wait_deadline};
     event_collect(&wait);
-    wait.events |= (wait.events | wait.state_mask | wait.console_mask) == 0 ? MULLION_EVENT_TIMEOUT : 0;
+    wait.events |=
+        (wait.events | wait.state_mask | wait.console_mask | wait.port_mask) == 0 ? MULLION_EVENT_TIMEOUT : 0;
     int error = partition_write(vcpu->partition, vcpu->wait_request, &wait, sizeof wait);
     vcpu->waiting = false;
     vcpu->gpr[RAX] = (uint64_t)(int64_t)error;
@@ -268,6 +276,30 @@ static int call_agent_exit(union request *request, struct partition *target) {
     log_line("agent ended itself (code %u): %s", request->agent_exit.code, request->agent_exit.text);
     partition_end(caller, MULLION_REASON_AGENT_EXIT, request->agent_exit.code);
     return 0;
+}
+
+/* ---- ports and PCI functions ---- */
+
+static int call_port_create(union request *request, struct partition *target) {
+    return port_create(target, &request->port_create);
+}
+
+static int call_port_connect(union request *request, struct partition *target) {
+    return port_connect(&request->port_connect);
+}
+
+static int call_port_disconnect(union request *request, struct partition *target) {
+    return port_disconnect(&request->port_connect);
+}
+
+static int call_port_acknowledge(union request *request, struct partition *target) {
+    return port_acknowledge(&request->port_acknowledge);
+}
+
+static int call_port_info(union request *request, struct partition *target) { return port_info(&request->port_info); }
+
+static int call_pci_assign(union request *request, struct partition *target) {
+    return passthrough_assign(target, &request->pci_assign);
 }
 
 /* What the dispatcher checks before the call is made. */
@@ -321,6 +353,12 @@ static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_HOST_RESET] = CALL(call_host_reset, mullion_host_reset, 0),
     [MULLION_CALL_HOST_POWER_OFF] = CALL(call_host_power_off, mullion_host_power_off, 0),
     [MULLION_CALL_AGENT_EXIT] = CALL(call_agent_exit, mullion_agent_exit, 0),
+    [MULLION_CALL_PORT_CREATE] = CALL(call_port_create, mullion_port_create, PARTITION),
+    [MULLION_CALL_PORT_CONNECT] = CALL(call_port_connect, mullion_port_connect, PARTITION),
+    [MULLION_CALL_PORT_DISCONNECT] = CALL(call_port_disconnect, mullion_port_connect, PARTITION),
+    [MULLION_CALL_PORT_ACKNOWLEDGE] = CALL(call_port_acknowledge, mullion_port_acknowledge, PARTITION),
+    [MULLION_CALL_PORT_INFO] = CALL(call_port_info, mullion_port_info, PARTITION),
+    [MULLION_CALL_PCI_ASSIGN] = CALL(call_pci_assign, mullion_pci_assign, NOT_AGENT),
 };
 
 static int check_buffer(const struct mullion_buffer *buffer) {

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MULLION_ABI_VERSION    1u
+#define MULLION_ABI_VERSION    2u
 #define MULLION_MAX_PARTITIONS 64u /* identifiers 0..63; 0 is the agent */
 #define MULLION_MAX_VCPUS      16u /* per partition */
 #define MULLION_MAX_RANGES     16u /* memory ranges per partition */
@@ -53,7 +53,13 @@ enum mullion_error {
     MULLION_E_HARDWARE = 22,        /* the machine has no means for this (for example no power-off register) */
     MULLION_E_BUSY = 23,            /* a CPU did not leave its guest in time; the partition is STOPPED, reason STUCK */
     MULLION_E_ENTRY = 24,           /* the entry state is not one that the VMM starts */
-    MULLION_E_COUNT = 25,
+    MULLION_E_NO_PORT = 25,         /* no port in this slot */
+    MULLION_E_SLOT_BUSY = 26,       /* something is plugged into the slot already, or the port is linked already */
+    MULLION_E_PORT_KIND = 27,       /* the two ports are of different kinds, or one and the same */
+    MULLION_E_PCI_UNUSABLE = 28,    /* the function cannot be given away: see mullion_pci_info.use */
+    MULLION_E_PCI_BUSY = 29,        /* the function has an owner */
+    MULLION_E_PCI_ROOM = 30,        /* the partition's window for BARs, or the VMM's vectors, are used up */
+    MULLION_E_COUNT = 31,
 };
 
 /** Call numbers, from 0. */
@@ -66,7 +72,9 @@ enum mullion_call {
     MULLION_CALL_PARTITION_DESTROY, MULLION_CALL_PARTITION_POWER_BUTTON, MULLION_CALL_PARTITION_INFO,
     MULLION_CALL_PARTITION_COUNTERS, MULLION_CALL_CONSOLE_READ, MULLION_CALL_CONSOLE_WRITE,
     MULLION_CALL_HOST_CONSOLE_READ, MULLION_CALL_HOST_CONSOLE_WRITE, MULLION_CALL_EVENT_WAIT, MULLION_CALL_LOG_READ,
-    MULLION_CALL_HOST_RESET, MULLION_CALL_HOST_POWER_OFF, MULLION_CALL_AGENT_EXIT, MULLION_CALL_COUNT
+    MULLION_CALL_HOST_RESET, MULLION_CALL_HOST_POWER_OFF, MULLION_CALL_AGENT_EXIT, MULLION_CALL_PORT_CREATE,
+    MULLION_CALL_PORT_CONNECT, MULLION_CALL_PORT_DISCONNECT, MULLION_CALL_PORT_ACKNOWLEDGE, MULLION_CALL_PORT_INFO,
+    MULLION_CALL_PCI_ASSIGN, MULLION_CALL_COUNT
 };
 // clang-format on
 
@@ -187,17 +195,83 @@ struct mullion_module_info {
     char name[MULLION_TEXT_BYTES]; /* out: the text after the file name on the loader's line */
 };
 
+/** Whether a PCI function can be given to a partition, and if not, why. */
+enum mullion_pci_use {
+    MULLION_PCI_USABLE = 0,
+    MULLION_PCI_BRIDGE = 1,    /* bridges belong to nobody */
+    MULLION_PCI_NO_MSIX = 2,   /* has no MSI-X: its interrupts could not be remapped */
+    MULLION_PCI_SMALL_BAR = 3, /* a memory BAR is smaller than a page or not page aligned: it shares one with others */
+    MULLION_PCI_SEGMENT = 4,   /* lies outside segment 0 */
+    MULLION_PCI_NO_RESET = 5,  /* can be given away once, not reset between owners: not before a box reset */
+    MULLION_PCI_USE_COUNT = 6,
+};
+
 /** PCI_INFO: one PCI function. */
 struct mullion_pci_info {
     uint32_t index;                        /* in: 0..pci_count-1 */
     uint16_t segment, bdf, vendor, device; /* out: bdf is bus << 8 | device << 3 | function */
     uint32_t class_code;                   /* out: base class << 16 | sub class << 8 | interface */
+    uint32_t use;                          /* out: enum mullion_pci_use */
+    uint32_t owner, slot;                  /* out: partition, 0 = nobody; slot on its bus */
 };
+
+/** PCI_ASSIGN: plugs a PCI function into a slot of a MULLION_STATE_DEFINED partition that shares CPU 0; until an IOMMU
+ * keeps DMA apart only that one can have any. DESTROY gives it back; STOP, RESET and DESTROY end its DMA first. */
+struct mullion_pci_assign {
+    uint32_t id, slot;    /* in: 1..MACHINE_SLOTS-1 */
+    uint32_t index, zero; /* in: as in PCI_INFO */
+};
+
+/** What a port is: one virtio device on the partition's bus. */
+enum mullion_port_kind { MULLION_PORT_NET = 1, MULLION_PORT_CONSOLE = 2 };
+
+/** PORT_CREATE: plugs a port into a slot of a MULLION_STATE_DEFINED partition, or of the agent. Ports of the agent stay
+ * when it is restarted, reset as after power-up. */
+struct mullion_port_create {
+    uint32_t id, slot;       /* in: slot 1..MACHINE_SLOTS-1 */
+    uint32_t kind, mtu;      /* in: enum mullion_port_kind; MULLION_PORT_NET: 68..65535, 0 = not told to the guest */
+    uint8_t mac[6], zero[2]; /* in: MULLION_PORT_NET, else 0 */
+};
+
+#define MULLION_LINK_ACKNOWLEDGED 1u /* up only after PORT_ACKNOWLEDGE named what `id` has negotiated */
+
+/** PORT_CONNECT: links two free ports of one kind, in any state of their partitions. PORT_DISCONNECT: `id`, `slot`
+ * suffice, the rest is 0. A link is up while both drivers run (and the features of `id` are acknowledged). */
+struct mullion_port_connect {
+    uint32_t id, slot, peer, peer_slot; /* in */
+    uint32_t flags, zero;               /* in: MULLION_LINK_ bits */
+};
+
+/** PORT_ACKNOWLEDGE: whoever serves the peer's end honours these features of port `id`, `slot`. */
+struct mullion_port_acknowledge {
+    uint32_t id, slot; /* in */
+    uint64_t features; /* in: as PORT_INFO told them; any other set lowers the link */
+};
+
+#define MULLION_PORT_CONNECTED   1u
+#define MULLION_PORT_DRIVER_OK   2u
+#define MULLION_PORT_NEEDS_RESET 4u /* its driver broke the rings; it must reset the device */
+#define MULLION_PORT_LINK_UP     8u
+
+/** PORT_INFO: one port; the counters are of what this port sent. */
+struct mullion_port_info {
+    uint32_t id, slot;                                         /* in; all else is out */
+    uint32_t kind, peer, peer_slot, status;                    /* enum mullion_port_kind; MULLION_PORT_ bits */
+    uint64_t features;                                         /* what its driver has accepted; 0 before DRIVER_OK */
+    uint64_t frames, bytes, copies, interrupts, notifications; /* console: frames = chains; copies: pieces moved */
+    uint64_t dropped_full;     /* the peer gave no buffers for 100 ms, or was not running, or had none large enough */
+    uint64_t dropped_features; /* the peer has not negotiated what the header asks for */
+    uint64_t dropped_invalid;  /* header or size makes no sense */
+    uint64_t broken;           /* times that its driver broke the rings */
+};
+
+#define MULLION_CREATE_SHARES_CPU0 1u /* the driver VM: its one vCPU shares CPU 0 with the agent; one at a time */
 
 /** PARTITION_CREATE: claims CPUs and an identifier. The new partition is MULLION_STATE_DEFINED. */
 struct mullion_partition_create {
     char name[MULLION_NAME_BYTES];     /* in: [a-z0-9-]+, zero-terminated, unique */
     uint32_t vcpu_count, id;           /* in: 1..MULLION_MAX_VCPUS; out */
+    uint32_t flags, zero;              /* in: MULLION_CREATE_ bits */
     uint32_t cpus[MULLION_MAX_VCPUS];  /* in: CPU index per vCPU; the rest is zero. On a CPU error nothing is claimed */
     uint32_t failed_cpu, failed_owner; /* out: on MULLION_E_CPU_ codes; on MULLION_E_CPU_BUSY */
 };
@@ -267,10 +341,12 @@ struct mullion_buffer {
     uint32_t bytes, zero2; /* in: size, 1..65536; out: bytes moved (may be fewer) */
 };
 
-#define MULLION_EVENT_HOST_INPUT 1ull /* the host console has input */
-#define MULLION_EVENT_LOG        2ull /* the VMM log grew */
-#define MULLION_EVENT_TIMEOUT    4ull /* nothing happened until the deadline */
-#define MULLION_EVENT_SCRUBBED   8ull /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
+#define MULLION_EVENT_HOST_INPUT 1ull  /* the host console has input */
+#define MULLION_EVENT_LOG        2ull  /* the VMM log grew */
+#define MULLION_EVENT_TIMEOUT    4ull  /* nothing happened until the deadline */
+#define MULLION_EVENT_PORT       16ull /* a port of the agent's has interrupted: look at its used rings */
+#define MULLION_EVENT_POWER      32ull /* somebody pressed the box's power button */
+#define MULLION_EVENT_SCRUBBED   8ull  /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
 
 /** EVENT_WAIT: sleeps until something happened since the last call, or the deadline. */
 struct mullion_event_wait {
@@ -278,6 +354,7 @@ struct mullion_event_wait {
     uint64_t events;       /* out: MULLION_EVENT_ bits */
     uint64_t state_mask;   /* out: bit per partition whose state changed */
     uint64_t console_mask; /* out: bit per partition with new console output */
+    uint64_t port_mask;    /* out: bit per partition of which a port's status or features changed */
 };
 
 /** HOST_POWER_OFF: SLP_TYP values of \_S5, which the agent reads from the firmware's DSDT. */

@@ -13,10 +13,14 @@
 #define MACHINE_ECAM_BYTES    0x100000ull
 #define MACHINE_PCI_MMIO_BASE 0xe0100000ull /* window for BARs */
 #define MACHINE_PCI_MMIO_END  0xfec00000ull
-#define MACHINE_IOAPIC_BASE   0xfec00000ull
-#define MACHINE_IOAPIC_BYTES  0x1000ull
-#define MACHINE_IOAPIC_PINS   24
-#define MACHINE_IOAPIC_ID     0
+#define MACHINE_PORT_BAR_BASE 0xe0100000ull /* registers of the virtio device in slot s: + s * MACHINE_PORT_BAR_BYTES  \
+                                             */
+#define MACHINE_PORT_BAR_BYTES 0x2000ull
+#define MACHINE_HOST_BAR_BASE  0xe1000000ull /* from here to PCI_MMIO_END: BARs of the box's own functions */
+#define MACHINE_IOAPIC_BASE    0xfec00000ull
+#define MACHINE_IOAPIC_BYTES   0x1000ull
+#define MACHINE_IOAPIC_PINS    24
+#define MACHINE_IOAPIC_ID      0
 
 /* I/O ports. */
 #define MACHINE_PORT_UART          0x3f8 /* 16550, 8 ports */
@@ -28,9 +32,21 @@
 #define MACHINE_PORT_PCI_ADDRESS   0xcf8
 #define MACHINE_PORT_PCI_DATA      0xcfc
 #define MACHINE_PCI_IO_BASE        0x1000 /* window for I/O BARs */
+#define MACHINE_PORT_NOTIFY        0x1000 /* notification of the virtio device in slot s: + s * MACHINE_PORT_NOTIFY_BYTES */
+#define MACHINE_PORT_NOTIFY_BYTES  32
 #define MACHINE_PCI_IO_END         0x10000
 #define MACHINE_SLP_TYP_S5         5
 #define MACHINE_EVENT_POWER_BUTTON 0x01
+
+/* A slot is device << 3 | function on bus 0. Slot 0 is the host bridge. BARs are where the VMM put them and stay there:
+ * a write changes nothing but the answer to sizing. A virtio device has two: BAR 0 is the port of notifications,
+ * BAR 1 holds the other structures at these offsets. */
+#define MACHINE_SLOTS       64
+#define MACHINE_PORT_COMMON 0x0
+#define MACHINE_PORT_ISR    0x100
+#define MACHINE_PORT_CONFIG 0x200
+#define MACHINE_PORT_MSIX   0x1000 /* table */
+#define MACHINE_PORT_PBA    0x1800
 
 /* Global system interrupts (IO-APIC pins), all edge-triggered, active high. */
 #define MACHINE_GSI_UART  4
