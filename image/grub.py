@@ -8,7 +8,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 FETCH = HERE.parent / "third_party" / "fetch"
-MODULES = ("part_gpt fat normal memdisk tar multiboot2 serial terminal configfile echo test true sleep regexp").split()
+MODULES = ("part_gpt fat normal memdisk tar multiboot2 serial terminal configfile echo test true sleep regexp smbios").split()
 MODULES_BIOS = MODULES + ["biosdisk"]
 MODULES_UEFI = MODULES + ["efi_gop", "efi_uga"]
 START = "normal (memdisk)/start.cfg\n"

@@ -2,7 +2,7 @@
 # The two images. mullion.img is the product: no guests, a manifest without partitions.
 
 image_tools := $(wildcard image/*.py image/*.cfg) image/build third_party/pins
-image_parts := build/vmm/mullion.elf build/agent/agent.bin configs/site.json
+image_parts := build/vmm/mullion.elf build/agent/agent.bin $(wildcard build/drivervm/kernel build/drivervm/initramfs.cpio) configs/site.json
 demo_guests := vmlinux=build/guests/vmlinux initramfs.cpio=build/guests/initramfs.cpio
 demo_files := $(foreach guest,$(demo_guests),$(lastword $(subst =, ,$(guest))))
 

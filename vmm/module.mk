@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # build/vmm/mullion.elf: the VMM, freestanding.
-VMM_CFLAGS := -std=gnu17 -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -O2 -g \
+VMM_CFLAGS := -std=gnu17 -ffreestanding -ffile-prefix-map=$(CURDIR)=. -fno-pic -fno-pie -mcmodel=small -mno-red-zone -mgeneral-regs-only -O2 -g \
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-mindirect-branch=thunk -mindirect-branch-register -fno-strict-aliasing -fno-delete-null-pointer-checks \
 	-Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow $(WERROR_FLAG) -Ivmm -Ivmm/include -DMULLION_VERSION='"$(MULLION_VERSION)"'
