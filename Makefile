@@ -69,7 +69,7 @@ fetched:
 	@third_party/qemu 10 >/dev/null
 
 run:
-	@exec env $(if $(ONCE),ONCE=$(ONCE)) $(if $(ACCEL),ACCEL=$(ACCEL)) $(if $(DEADLINE),DEADLINE=$(DEADLINE)) \
+	@exec env $(foreach name,ONCE ACCEL DEADLINE HTTPS_PORT HTTP_PORT,$(if $($(name)),$(name)=$($(name)))) \
 		$(PYTHON) tools/run
 
 test:
