@@ -15,7 +15,9 @@ agent_warn := -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
 agent_def := -Ivmm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
 agent_common := -std=c17 -D_POSIX_C_SOURCE=200809L $(agent_warn) $(agent_def) -MMD -MP
 
-agent_src := $(wildcard mgmt-agent/model/*.c mgmt-agent/loader/*.c mgmt-agent/store/*.c mgmt-agent/ui/*.c)
+agent_src := $(wildcard mgmt-agent/model/*.c mgmt-agent/loader/*.c mgmt-agent/store/*.c mgmt-agent/ui/*.c \
+	mgmt-agent/driver/*.c mgmt-agent/api/*.c)
+agent_model_src := $(wildcard mgmt-agent/os/linux/model*.c)
 agent_dsdt := $(agent_out)/gen/dsdt.h
 agent_os_src := $(wildcard mgmt-agent/os/*.c)
 
@@ -73,7 +75,7 @@ $(eval $(call agent_image,$(agent_out)/obj-crash,-DMULLION_PLANTED_CRASH=1,$(age
 # ---- the Linux process ----
 agent_linux_flags = $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
-agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) mgmt-agent/os/linux/model.c)
+agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) $(agent_model_src))
 
 $(agent_out)/obj-linux/main.o: agent_linux_flags += -Dmain=agent_main
 $(agent_out)/obj-linux/%.o: mgmt-agent/%.c $(FLAGS_STAMP) | $(agent_dsdt)
@@ -93,7 +95,7 @@ UNIT_TARGETS += agent-unit
 
 # ---- fuzzers ----
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader
-$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) mgmt-agent/os/linux/model.c $(FLAGS_STAMP) | $(agent_dsdt)
+$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) $(agent_model_src) $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $(@D)
 	$(AGENT_FUZZ_CC) $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)

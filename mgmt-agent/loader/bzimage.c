@@ -25,6 +25,7 @@
 #define HDR_CMD_LINE_PTR    0x228u
 #define HDR_INITRD_ADDR_MAX 0x22cu
 #define HDR_ALIGNMENT       0x230u
+#define HDR_RELOCATABLE     0x234u
 #define HDR_XLOADFLAGS      0x236u
 #define HDR_CMDLINE_SIZE    0x238u
 #define HDR_PREF_ADDRESS    0x258u
@@ -99,6 +100,10 @@ static int setup_read(const struct loader_request *r, struct setup *s, struct lo
             why,
             "the bzImage's header contradicts itself (init_size, pref_address): it is damaged, replace it");
     }
+    /* A relocatable kernel is put where the RAM is, if that is not where it would like to be. */
+    if (file[HDR_RELOCATABLE] != 0 && s->load_address < r->guest.main_base) {
+        s->load_address = round_up(r->guest.main_base, alignment);
+    }
     return 0;
 }
 
@@ -109,7 +114,7 @@ static int fit_check(const struct loader_request *r, const struct setup *s, stru
         return loader_refuse(
             why, "the kernel needs memory up to %llu MiB: give the partition more than its %llu MiB",
             (unsigned long long)(s->load_address + s->init_bytes) / MIB + 1,
-            (unsigned long long)(r->guest.low_bytes + r->guest.high_bytes) / MIB);
+            (unsigned long long)(guest_bytes(&r->guest) + GUEST_MAIN_FLOOR) / MIB);
     }
     if (strlen(r->cmdline) > s->cmdline_limit) {
         return loader_refuse(why, "the command line has %zu bytes, the kernel takes %llu: shorten it",

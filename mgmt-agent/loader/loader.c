@@ -26,7 +26,7 @@ unsigned loader_memory_map(const struct guest *guest, struct loader_range map[LO
     map[n++] = (struct loader_range){0, LOADER_LOW_RAM_END, LOADER_RAM};
     map[n++] = (struct loader_range){LOADER_LOW_RAM_END, LOADER_ACPI - LOADER_LOW_RAM_END, LOADER_RESERVED};
     map[n++] = (struct loader_range){LOADER_ACPI, LOADER_ACPI_BYTES, LOADER_TABLES};
-    map[n++] = (struct loader_range){LOADER_KERNEL_FLOOR, guest->low_bytes - LOADER_KERNEL_FLOOR, LOADER_RAM};
+    map[n++] = (struct loader_range){guest->main_base, guest->main_end - guest->main_base, LOADER_RAM};
     if (guest->high_bytes > 0) {
         map[n++] = (struct loader_range){MACHINE_HIGH_RAM_BASE, guest->high_bytes, LOADER_RAM};
     }
@@ -36,7 +36,7 @@ unsigned loader_memory_map(const struct guest *guest, struct loader_range map[LO
 uint64_t loader_place_initramfs(const struct loader_request *request, uint64_t floor, uint64_t limit,
                                 struct loader_why *why)
 {
-    uint64_t top = request->guest.low_bytes < limit ? request->guest.low_bytes : limit;
+    uint64_t top = request->guest.main_end < limit ? request->guest.main_end : limit;
     uint64_t bytes = request->initramfs_bytes;
     uint64_t at = bytes <= top ? (top - bytes) & ~4095ull : 0;
     uint8_t *to = at >= floor && at > 0 ? guest_at(&request->guest, at, bytes) : NULL;
@@ -74,7 +74,8 @@ static int common_load(const struct loader_request *request, struct loader_why *
     size_t length = strlen(request->cmdline) + 1;
     void *cmdline = guest_at(&request->guest, LOADER_CMDLINE, length);
     uint8_t *tables = guest_at(&request->guest, LOADER_ACPI, LOADER_ACPI_BYTES);
-    if (request->guest.low_bytes < SMALLEST_GUEST || cmdline == NULL || tables == NULL) {
+    if (guest_bytes(&request->guest) < SMALLEST_GUEST - GUEST_MAIN_FLOOR || cmdline == NULL ||
+        tables == NULL) {
         return loader_refuse(why, "the partition has less than 16 MiB of memory: give it more");
     }
     memcpy(cmdline, request->cmdline, length);

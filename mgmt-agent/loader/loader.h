@@ -10,8 +10,8 @@
  *   0x00020000  command line
  *   0x000e0000  ACPI tables, RSDP first
  *   0x000ffff0  reset vector: real-mode code that writes the reset register
- *   0x00100000  kernel, where its file wants it
- *   top of RAM below 3 GiB: initramfs
+ *   0x00100000  kernel, where its file wants it; in a guest that is mapped one to one: from the block's begin
+ *   top of RAM below 3 GiB, or of the block: initramfs
  */
 #ifndef LOADER_LOADER_H
 #define LOADER_LOADER_H
@@ -31,7 +31,7 @@
 #define LOADER_ACPI         0xe0000u
 #define LOADER_ACPI_BYTES   0x20000u
 #define LOADER_RESET_VECTOR 0xffff0u
-#define LOADER_KERNEL_FLOOR 0x100000u /* nothing of a kernel's file goes below */
+#define LOADER_KERNEL_FLOOR GUEST_MAIN_FLOOR /* nothing of a kernel's file goes below */
 #define LOADER_WHY_BYTES    200u
 
 /** What to load. */

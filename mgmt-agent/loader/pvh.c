@@ -142,7 +142,7 @@ static int segment_check(const struct loader_request *r, const Elf64_Phdr *heade
         return loader_refuse(
             why, "the kernel needs memory up to %llu MiB: give the partition more than its %llu MiB",
             (unsigned long long)((header->p_paddr + header->p_memsz) >> 20) + 1,
-            (unsigned long long)(r->guest.low_bytes + r->guest.high_bytes) >> 20);
+            (unsigned long long)(guest_bytes(&r->guest) + GUEST_MAIN_FLOOR) >> 20);
     }
     return 0;
 }
@@ -167,7 +167,7 @@ static int segments_check(const struct loader_request *r, struct elf_image *imag
     }
     /* Without overlaps they cannot be larger than the memory that holds them; this also bounds the copying.
      */
-    if (image->bytes > r->guest.low_bytes + r->guest.high_bytes) {
+    if (image->bytes > guest_bytes(&r->guest)) {
         return loader_refuse(why, "segments of the kernel overlap: the file is damaged, replace it");
     }
     return 0;
