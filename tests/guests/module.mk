@@ -28,10 +28,10 @@ $(GUESTS)/bin/guestbench: tests/bench/guestbench.c
 	$(MUSL_CC) -std=c17 -O2 -static -s -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -o $@ $<
 
 $(GUESTS)/initramfs.cpio: tests/guests/make-initramfs $(wildcard tests/guests/root/*) $(GUESTS)/kernel.path \
-		$(GUESTS)/busybox.path $(GUESTS)/bin/guestbench $(GUESTS)/bin/heartbeat
+		$(GUESTS)/busybox.path $(GUESTS)/bin/guestbench $(GUESTS)/bin/heartbeat $(GUESTS)/bin/netbench
 	tests/guests/make-initramfs --kernel "$$(cat $(GUESTS)/kernel.path)" \
 		--busybox "$$(cat $(GUESTS)/busybox.path)" --output $@ \
-		$(GUESTS)/bin/guestbench $(GUESTS)/bin/heartbeat
+		$(GUESTS)/bin/guestbench $(GUESTS)/bin/heartbeat $(GUESTS)/bin/netbench
 
 include tests/guests/hostile/module.mk
 
