@@ -19,6 +19,7 @@ vmm_unit_x2apic := vmm/dev/x2apic.o
 vmm_unit_ioapic := vmm/dev/ioapic.o
 vmm_unit_uart := vmm/dev/uart.o
 vmm_unit_pci := vmm/dev/pci.o
+vmm_unit_msix := vmm/dev/msix.o
 vmm_unit_power := vmm/dev/power.o
 vmm_unit_npt := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
 vmm_unit_paging := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
@@ -41,7 +42,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 	vmm/dev/power vmm/dev/x2apic tests/unit/fake_box tests/unit/fake_hvm
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
-vmm_unit_names := insn x2apic ioapic uart pci power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
+vmm_unit_names := insn x2apic ioapic uart pci msix power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
 	pvclock partition_memory multiboot2 hypercall exits
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 

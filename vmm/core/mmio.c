@@ -10,7 +10,7 @@
 struct mmio_row {
     uint64_t base, bytes;
     uint64_t (*read)(struct vcpu *vcpu, uint64_t offset, unsigned bytes);
-    void (*write)(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value); /* NULL: nothing is writable */
+    void (*write)(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value);
 };
 
 static uint64_t read_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
@@ -29,11 +29,13 @@ static uint64_t read_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
     return pci_ecam_read(&vcpu->partition->pci, offset, bytes);
 }
 
-/* The host bridge has no writable register. */
+static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
+    pci_ecam_write(&vcpu->partition->pci, offset, bytes, value);
+}
 
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},
-    {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, NULL},
+    {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
 };
 
 static const struct mmio_row *row_of(uint64_t address) {
@@ -71,7 +73,7 @@ static void load_register(struct vcpu *vcpu, const struct insn *insn, uint64_t v
 static void emulate(struct vcpu *vcpu, const struct mmio_row *row, const struct insn *insn) {
     uint64_t offset = vcpu->exit.gpa - row->base;
     spin_lock(&vcpu->partition->device_lock);
-    if (insn->kind == INSN_MOV_STORE && row->write != NULL) {
+    if (insn->kind == INSN_MOV_STORE) {
         row->write(vcpu, offset, insn->access_bytes, source_value(vcpu, insn));
     } else if (insn->kind == INSN_MOV_LOAD) {
         load_register(vcpu, insn, row->read(vcpu, offset, insn->access_bytes));

@@ -2,47 +2,96 @@
 /* The virtual PCI bus: see pci.h. */
 #include "dev/pci.h"
 
-#include "mullion/machine.h"
-
 #define ADDRESS_ENABLE   0x80000000u
 #define ADDRESS_WRITABLE 0x80fffffcu /* enable, bus, device, function, register */
+#define BAR_TYPE_BITS    0xfu
 
 /* The generic PCI Express host bridge of QEMU's vendor: drivers know it and want nothing of it. */
 static const uint32_t host_bridge[] = {
     0x00081b36, /* device and vendor */
     0x00000000, /* status, command */
     0x06000000, /* class: host bridge; revision 0 */
-    0x00000000, /* header type 0, one function */
+    0x00000000, /* header type 0 */
 };
+
+static uint32_t host_bridge_read(void *device, uint32_t reg) {
+    return reg < sizeof host_bridge ? host_bridge[reg / 4] : 0;
+}
+
+static void host_bridge_write(void *device, uint32_t reg, uint32_t value, uint32_t lanes) {}
+
+static const struct pci_function_ops host_bridge_ops = {host_bridge_read, host_bridge_write};
+static const struct pci_slot host_bridge_slot = {&host_bridge_ops, NULL};
+
+uint32_t pci_bar_read(const struct pci_bar *bar) {
+    uint32_t type = bar->value & (bar->size - 1);
+    return bar->sizing ? (0 - bar->size) | type : bar->value;
+}
+
+void pci_bar_write(struct pci_bar *bar, uint32_t value, uint32_t lanes) {
+    bar->sizing = bar->size != 0 && (value & lanes) >= (uint32_t)~BAR_TYPE_BITS;
+}
 
 void pci_bus_reset(struct pci_bus *bus) { bus->address = 0; }
 
-/* One byte of configuration space. `function` is bus << 8 | device << 3 | function. */
-static uint8_t config_byte(uint64_t function, uint32_t offset) {
-    if (function != 0) return 0xff;
-    if (offset >= sizeof(host_bridge)) return 0;
-    return (uint8_t)(host_bridge[offset / 4] >> (8 * (offset % 4)));
+/** `function` is bus << 8 | device << 3 | function. @return NULL if nothing is there */
+static const struct pci_slot *slot_of(const struct pci_bus *bus, uint64_t function) {
+    if (function == 0) { return &host_bridge_slot; }
+    return function < MACHINE_SLOTS && bus->slots[function].ops != NULL ? &bus->slots[function] : NULL;
 }
 
-static uint64_t config_read(uint64_t function, uint32_t offset, unsigned bytes) {
+/** Any function may have neighbours in its device, so each first one says that it has. */
+static uint32_t read_register(const struct pci_slot *slot, uint64_t function, uint32_t reg) {
+    uint32_t multi = reg == PCI_HEADER && function % 8 == 0 ? (uint32_t)PCI_HEADER_MULTI : 0;
+    return slot->ops->read(slot->device, reg) | multi;
+}
+
+static uint64_t config_read(const struct pci_bus *bus, uint64_t function, uint32_t offset, unsigned bytes) {
+    const struct pci_slot *slot = slot_of(bus, function);
+    if (slot == NULL) { return bytes_mask(bytes); }
     uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) value |= (uint64_t)config_byte(function, offset + i) << (8 * i);
-    return value;
+    unsigned done = 0;
+    do {
+        uint32_t at = offset + done;
+        value |= (uint64_t)(read_register(slot, function, at & 0xffc) >> 8 * (at % 4)) << 8 * done;
+        done += 4 - at % 4;
+    } while (done < bytes);
+    return value & bytes_mask(bytes);
+}
+
+static void config_write(const struct pci_bus *bus, uint64_t function, uint32_t offset, unsigned bytes,
+                         uint64_t value) {
+    const struct pci_slot *slot = slot_of(bus, function);
+    for (unsigned done = 0; done < bytes && slot != NULL; done += 4 - (offset + done) % 4) {
+        uint32_t at = offset + done, shift = 8 * (at % 4);
+        uint64_t lanes = bytes_mask(bytes) >> 8 * done << shift;
+        slot->ops->write(slot->device, at & 0xffc, (uint32_t)(value >> 8 * done << shift), (uint32_t)lanes);
+    }
+}
+
+/** Does the access of `bytes` at `port` reach configuration space? */
+static bool reaches_data(const struct pci_bus *bus, uint16_t port, unsigned bytes) {
+    return port >= MACHINE_PORT_PCI_DATA && port % 4 + bytes <= 4 && (bus->address & ADDRESS_ENABLE) != 0;
 }
 
 uint32_t pci_port_read(const struct pci_bus *bus, uint16_t port, unsigned bytes) {
-    if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) return bus->address;
-    unsigned lane = port & 3u;
-    if (port < MACHINE_PORT_PCI_DATA || lane + bytes > 4 || !(bus->address & ADDRESS_ENABLE))
-        return (uint32_t)bytes_mask(bytes);
-    uint32_t function = (bus->address >> 8) & 0xffff;
-    return (uint32_t)config_read(function, (bus->address & 0xfc) + lane, bytes);
+    if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) { return bus->address; }
+    if (!reaches_data(bus, port, bytes)) { return (uint32_t)bytes_mask(bytes); }
+    return (uint32_t)config_read(bus, bus->address >> 8 & 0xffff, (bus->address & 0xfc) + port % 4, bytes);
 }
 
 void pci_port_write(struct pci_bus *bus, uint16_t port, unsigned bytes, uint32_t value) {
-    if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) bus->address = value & ADDRESS_WRITABLE;
+    if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) {
+        bus->address = value & ADDRESS_WRITABLE;
+    } else if (reaches_data(bus, port, bytes)) {
+        config_write(bus, bus->address >> 8 & 0xffff, (bus->address & 0xfc) + port % 4, bytes, value);
+    }
 }
 
 uint64_t pci_ecam_read(const struct pci_bus *bus, uint64_t offset, unsigned bytes) {
-    return config_read(offset >> 12, offset & 0xfff, bytes);
+    return config_read(bus, offset >> 12, offset & 0xfff, bytes);
+}
+
+void pci_ecam_write(struct pci_bus *bus, uint64_t offset, unsigned bytes, uint64_t value) {
+    config_write(bus, offset >> 12, offset & 0xfff, bytes, value);
 }
