@@ -22,8 +22,6 @@ static uint32_t generation, quick_deaths;
 static uint64_t restart_at; /* TSC; 0 = not waiting */
 static bool started_once;
 
-uint64_t agent_restart_tsc(void) { return restart_at != 0 ? restart_at : TSC_NEVER; }
-
 uint32_t agent_generation(void) { return generation; }
 
 uint32_t agent_module_count(void) { return module_count; }

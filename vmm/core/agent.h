@@ -18,9 +18,6 @@ void agent_init(void);
 /** CPU 0: (re)starts the agent when it is due. */
 void agent_look_after(void);
 
-/** TSC at which agent_look_after() has something to do; UINT64_MAX: nothing planned. */
-uint64_t agent_restart_tsc(void);
-
 uint32_t agent_generation(void);
 uint32_t agent_module_count(void);
 

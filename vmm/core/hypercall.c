@@ -245,9 +245,12 @@ static int call_event_wait(union request *request, struct partition *target) {
     return 0;
 }
 
+bool hypercall_event_wait_over(const struct vcpu *vcpu) {
+    return event_pending() || (vcpu->wait_deadline != TSC_NEVER && rdtsc() >= vcpu->wait_deadline);
+}
+
 bool hypercall_event_wait_done(struct vcpu *vcpu) {
-    bool timeout = vcpu->wait_deadline != TSC_NEVER && rdtsc() >= vcpu->wait_deadline;
-    if (!event_pending() && !timeout) { return false; }
+    if (!hypercall_event_wait_over(vcpu)) { return false; }
     struct mullion_event_wait wait = {.deadline_tsc = vcpu->wait_deadline};
     event_collect(&wait);
     wait.events |=

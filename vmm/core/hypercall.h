@@ -11,4 +11,7 @@ void hypercall_handle(struct vcpu *vcpu);
 /** A vCPU that waits in EVENT_WAIT: true if it has been answered now. */
 bool hypercall_event_wait_done(struct vcpu *vcpu);
 
+/** Would it return? */
+bool hypercall_event_wait_over(const struct vcpu *vcpu);
+
 #endif

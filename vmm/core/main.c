@@ -68,6 +68,7 @@ void vmm_main(uint64_t multiboot2_info) {
     hvm_choose();
     read_cpu_limits();
     cpuid_init();
+    fpu_init();
     memory_init();
     paging_init();
     map_screen();

@@ -37,24 +37,27 @@ static bool name_is_used(const char *name) {
     return false;
 }
 
+/** Where it is noted whom the CPU was given to: CPU 0 has room for the agent and for the driver VM. */
+static struct vcpu **claim(struct cpu *cpu, bool shares) { return shares ? &cpu->sharer : &cpu->owner; }
+
 static int check_cpu(const struct mullion_partition_create *request, uint32_t position, uint32_t *owner) {
     uint32_t index = request->cpus[position];
     if (index >= cpu_count()) { return -MULLION_E_CPU_UNKNOWN; }
     for (uint32_t i = 0; i < position; i++) {
         if (request->cpus[i] == index) { return -MULLION_E_CPU_TWICE; }
     }
-    const struct cpu *cpu = cpu_at(index);
-    if (!cpu->started) { return -MULLION_E_CPU_NOT_STARTED; }
-    if (cpu->owner != NULL) {
-        *owner = cpu->owner->partition->id;
-        return -MULLION_E_CPU_BUSY;
-    }
-    return 0;
+    if (!cpu_at(index)->started) { return -MULLION_E_CPU_NOT_STARTED; }
+    const struct vcpu *holder = *claim(cpu_at(index), request->flags != 0);
+    *owner = holder != NULL ? holder->partition->id : 0;
+    return holder != NULL ? -MULLION_E_CPU_BUSY : 0;
 }
 
 static int check_create(struct mullion_partition_create *request) {
     if (!name_is_valid(request->name) || name_is_used(request->name)) { return -MULLION_E_NAME; }
     if (request->vcpu_count == 0 || request->vcpu_count > MULLION_MAX_VCPUS) { return -MULLION_E_RANGE; }
+    if (request->zero != 0) { return -MULLION_E_NOT_ZERO; }
+    bool on_cpu0 = request->vcpu_count == 1 && request->cpus[0] == 0;
+    if (request->flags > (on_cpu0 ? MULLION_CREATE_SHARES_CPU0 : 0)) { return -MULLION_E_RANGE; }
     int error = 0;
     for (uint32_t i = 0; i < request->vcpu_count && error == 0; i++) {
         error = check_cpu(request, i, &request->failed_owner);
@@ -67,7 +70,8 @@ static int check_create(struct mullion_partition_create *request) {
 }
 
 static void vcpu_free(struct vcpu *vcpu) {
-    vcpu->cpu->owner = NULL;
+    *claim(vcpu->cpu, vcpu->partition->shares_cpu0) = NULL;
+    if (vcpu->cpu->loaded == vcpu) { vcpu->cpu->loaded = NULL; }
     hvm->vcpu_destroy(vcpu);
     pool_free(vcpu, VCPU_PAGES);
 }
@@ -83,7 +87,7 @@ static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu) {
         pool_free(vcpu, VCPU_PAGES);
         return error;
     }
-    cpu->owner = vcpu;
+    *claim(cpu, p->shares_cpu0) = vcpu;
     p->vcpus[index] = vcpu;
     p->vcpu_count++;
     return 0;
@@ -105,12 +109,13 @@ static void reset_devices(struct partition *p) {
     uart_reset(&p->uart);
 }
 
-static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, uint32_t vcpu_count) {
+static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, uint32_t vcpu_count, bool shares_cpu0) {
     struct partition *p = pool_alloc(PARTITION_PAGES);
     if (p == NULL) { return -MULLION_E_POOL; }
     p->id = id;
     text_copy(p->name, name, sizeof p->name);
     p->state = MULLION_STATE_DEFINED;
+    p->shares_cpu0 = shares_cpu0;
     partitions[id] = p;
     reset_devices(p);
     int error = npt_create(&p->npt, PARTITION_POOL_PAGES, platform.gigabyte_pages);
@@ -126,12 +131,12 @@ int partition_create(struct mullion_partition_create *request) {
     while (id < MULLION_MAX_PARTITIONS && partitions[id] != NULL) { id++; }
     if (id == MULLION_MAX_PARTITIONS) { return -MULLION_E_PARTITION_LIMIT; }
     request->id = id;
-    return partition_make(id, request->name, request->cpus, request->vcpu_count);
+    return partition_make(id, request->name, request->cpus, request->vcpu_count, request->flags != 0);
 }
 
 struct partition *partition_create_agent(void) {
     static const uint32_t boot_cpu[] = {0};
-    if (partition_make(MULLION_AGENT_ID, "agent", boot_cpu, 1) != 0) {
+    if (partition_make(MULLION_AGENT_ID, "agent", boot_cpu, 1, false) != 0) {
         log_fatal("no memory for the agent's partition; the pool is exhausted; report this line");
     }
     return partitions[MULLION_AGENT_ID];
@@ -164,9 +169,9 @@ static int wait_until_left(struct partition *p) {
     return 0;
 }
 
-/** What vCPUs are attached to their CPUs: all or none. */
+/** What vCPUs are attached to their CPUs: all or none. The driver VM's is found by cpu->sharer. */
 static void attach(struct partition *p, bool attached) {
-    for (uint32_t i = 0; i < p->vcpu_count; i++) {
+    for (uint32_t i = 0; i < p->vcpu_count && !p->shares_cpu0; i++) {
         struct vcpu *vcpu = p->vcpus[i];
         __atomic_store_n(&vcpu->cpu->vcpu, attached ? vcpu : NULL, __ATOMIC_SEQ_CST);
     }
@@ -198,7 +203,7 @@ static void vcpu_prepare(struct vcpu *vcpu) {
     vcpu->clock_msr = 0;
     vcpu->wall_clock_msr = 0;
     vcpu->waiting = false;
-    vcpu->last_exit_tsc = 0;
+    vcpu->last_exit_tsc = vcpu->idle_since = 0;
     x2apic_reset(&vcpu->apic, vcpu->index, vcpu->index == 0, (uint32_t)tsc_khz());
 }
 

@@ -11,6 +11,7 @@
 #include "dev/x2apic.h"
 #include "mullion/abi.h"
 #include "x86/cpu.h"
+#include "x86/fpu.h"
 #include "x86/npt.h"
 
 #define PARTITION_POOL_PAGES 512u /* a partition's budget of the VMM's pool, in pages */
@@ -57,18 +58,20 @@ struct vcpu {
     bool halted_for_good; /* halted with interrupts off */
     uint64_t requests;    /* VCPU_REQUEST_ bits, atomic */
     uint8_t sipi_page;
-    bool fresh, nmi_blocked; /* fresh: registers outside the back end's care must be cleared at the next entry */
+    bool fresh, nmi_blocked; /* fresh: the registers in `fpu` must be cleared at the next entry */
     uint64_t nmi_iret_rip;   /* where the NMI handler's IRET stands, once it is about to run; 0 before */
     struct vcpu_event event;
     struct vcpu_exit exit;
     enum mullion_exit exit_reason;
     struct x2apic apic;
     uint64_t mtrr_def_type, clock_msr, wall_clock_msr; /* the latter: KVM's SYSTEM_TIME_NEW and WALL_CLOCK_NEW */
-    uint64_t last_exit_tsc, idle_since_exit;           /* ticks halted since: not counted as a stay in the VMM */
+    uint64_t last_exit_tsc, idle_since_exit;           /* ticks idle since: not counted as a stay in the VMM */
+    uint64_t idle_since;                               /* TSC up to which idle time is counted, 0 = not idle */
     struct mullion_partition_counters counters;
     bool waiting; /* agent: EVENT_WAIT has not returned yet */
     gpa_t wait_request;
     uint64_t wait_deadline;
+    struct fpu_state fpu; /* while another vCPU's registers are in the CPU */
 };
 
 struct memory_range {
@@ -86,6 +89,7 @@ struct partition {
     uint32_t reason_vcpu;
     uint64_t reason_detail, reason_rip, start_count, start_tsc;
     uint32_t vcpu_count, range_count;
+    bool shares_cpu0; /* the driver VM */
     struct vcpu *vcpus[MULLION_MAX_VCPUS];
     struct memory_range ranges[MULLION_MAX_RANGES];
     struct npt npt;

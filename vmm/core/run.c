@@ -37,27 +37,14 @@ static void poll_console(void) {
     next_poll = now + tsc_from_us(input || console_busy() ? POLL_BUSY_US : POLL_IDLE_US);
 }
 
-/** Sleeps until `deadline` or an interrupt. */
-static void idle(uint64_t deadline) {
-    tsc_arm_timer(this_cpu()->index == 0 ? earlier(deadline, next_poll) : deadline);
-    interrupts_wait();
-}
-
-/** A CPU that no guest waits for: scrubs one frame if there is one to scrub, else sleeps. */
-static void idle_or_scrub(uint64_t deadline) {
-    if (frames_scrub_step()) {
+/** Nobody wants this CPU: scrubs one frame if there is one to scrub and no guest waits for the CPU, else sleeps. */
+static void idle(uint64_t until, bool may_scrub) {
+    if (may_scrub && frames_scrub_step()) {
         interrupts_take_pending();
     } else {
-        idle(deadline);
+        tsc_arm_timer(until);
+        interrupts_wait();
     }
-}
-
-static void idle_vcpu(struct vcpu *vcpu, uint64_t deadline) {
-    uint64_t start = rdtsc();
-    (vcpu->partition->id == MULLION_AGENT_ID ? idle_or_scrub : idle)(deadline);
-    uint64_t ticks = rdtsc() - start;
-    vcpu->counters.idle_ticks += ticks;
-    vcpu->idle_since_exit += ticks;
 }
 
 static void restart_from_sipi(struct vcpu *vcpu) {
@@ -68,10 +55,15 @@ static void restart_from_sipi(struct vcpu *vcpu) {
     vcpu->halted_for_good = false;
 }
 
+/** Requests among these that have not taken effect yet. */
+static uint64_t requested(const struct vcpu *vcpu, uint64_t bits) {
+    return __atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & bits;
+}
+
 /** INIT and SIPI. The bits stay set until they have taken effect: another vCPU must not find this one asleep meanwhile.
  */
 static void service_requests(struct vcpu *vcpu) {
-    uint64_t requests = __atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & (VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI);
+    uint64_t requests = requested(vcpu, VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI);
     if (requests == 0) { return; }
     if ((requests & VCPU_REQUEST_INIT) != 0) {
         uint64_t base = vcpu->apic.apic_base;
@@ -87,9 +79,7 @@ static void service_requests(struct vcpu *vcpu) {
     if (vcpu->activity == VCPU_WAIT_SIPI) { exit_end_if_all_asleep(vcpu); }
 }
 
-static bool nmi_wanted(const struct vcpu *vcpu) {
-    return (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_NMI) != 0;
-}
+static bool nmi_wanted(const struct vcpu *vcpu) { return requested(vcpu, VCPU_REQUEST_NMI) != 0; }
 
 /** Chooses what the next entry delivers: what an exit left over first, then an NMI, then the highest
  * interrupt. */
@@ -111,13 +101,9 @@ static void choose_event(struct vcpu *vcpu) {
 }
 
 /** A halted vCPU wakes for an NMI, or for an interrupt if it halted with interrupts on. */
-static bool still_halted(struct vcpu *vcpu) {
-    bool interrupt = x2apic_pending(&vcpu->apic) >= 0 && !vcpu->halted_for_good;
-    if (vcpu->activity == VCPU_HALTED && (interrupt || nmi_wanted(vcpu) || vcpu->event.kind != EVENT_NONE)) {
-        __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
-        vcpu->activity = VCPU_ACTIVE;
-    }
-    return vcpu->activity != VCPU_ACTIVE;
+static bool wakes(const struct vcpu *vcpu) {
+    bool interrupt = !vcpu->halted_for_good && x2apic_pending(&vcpu->apic) >= 0;
+    return vcpu->activity == VCPU_HALTED && (interrupt || nmi_wanted(vcpu) || vcpu->event.kind != EVENT_NONE);
 }
 
 static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc) {
@@ -129,9 +115,22 @@ static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc) {
     vcpu->idle_since_exit = 0;
 }
 
-static void enter(struct vcpu *vcpu) {
-    uint64_t deadline = x2apic_timer_deadline(&vcpu->apic);
-    tsc_arm_timer(this_cpu()->index == 0 ? earlier(deadline, next_poll) : deadline);
+/** Only what control blocks do not hold is moved, and only when another vCPU ran here last. */
+static void load_registers(struct cpu *cpu, struct vcpu *vcpu) {
+    struct vcpu *last = cpu->loaded;
+    if (last == vcpu && !vcpu->fresh) { return; }
+    if (last != NULL && last != vcpu) {
+        fpu_save(&last->fpu);
+        last->last_exit_tsc = 0; /* the time that another has the CPU is no stay in the VMM */
+    }
+    fpu_load(vcpu->fresh ? &fpu_initial : &vcpu->fpu);
+    vcpu->fresh = false;
+    cpu->loaded = vcpu;
+}
+
+static void enter(struct vcpu *vcpu, uint64_t until) {
+    tsc_arm_timer(earlier(until, x2apic_timer_deadline(&vcpu->apic)));
+    load_registers(vcpu->cpu, vcpu);
     uint64_t start = rdtsc();
     note_stay(vcpu, start);
     hvm->run(vcpu);
@@ -143,23 +142,43 @@ static void enter(struct vcpu *vcpu) {
     interrupts_take_pending();
 }
 
-static void run_vcpu(struct vcpu *vcpu) {
+static void run_vcpu(struct vcpu *vcpu, uint64_t until) {
     service_requests(vcpu);
-    x2apic_timer_poll(&vcpu->apic, rdtsc());
-    if (vcpu->waiting) {
-        if (!hypercall_event_wait_done(vcpu)) { idle_vcpu(vcpu, vcpu->wait_deadline); }
-        return;
+    if (vcpu->waiting && !hypercall_event_wait_done(vcpu)) { return; }
+    if (wakes(vcpu)) {
+        __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
+        vcpu->activity = VCPU_ACTIVE;
     }
-    if (still_halted(vcpu)) {
-        idle_vcpu(vcpu, x2apic_timer_deadline(&vcpu->apic));
-        return;
-    }
+    if (vcpu->activity != VCPU_ACTIVE) { return; }
     choose_event(vcpu);
-    enter(vcpu);
+    enter(vcpu, until);
 }
 
-static bool is_running(struct vcpu *vcpu) {
+static bool is_running(const struct vcpu *vcpu) {
     return __atomic_load_n(&vcpu->partition->state, __ATOMIC_SEQ_CST) == MULLION_STATE_RUNNING;
+}
+
+static bool has_work(const struct vcpu *vcpu) {
+    if (requested(vcpu, VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI) != 0) { return true; }
+    return vcpu->waiting ? hypercall_event_wait_over(vcpu) : vcpu->activity == VCPU_ACTIVE || wakes(vcpu);
+}
+
+/** Does the vCPU want its CPU? If not, that is idle time, whoever has the CPU meanwhile, and *until falls to the moment
+ * at which the vCPU will want it by itself. */
+static bool wants_cpu(struct vcpu *vcpu, uint64_t now, uint64_t *until) {
+    if (vcpu == NULL) { return false; }
+    if (!is_running(vcpu)) {
+        vcpu->last_exit_tsc = vcpu->idle_since = 0; /* a pause is neither a stay in the VMM nor idle */
+        return false;
+    }
+    x2apic_timer_poll(&vcpu->apic, now);
+    bool wants = has_work(vcpu);
+    uint64_t ticks = vcpu->idle_since != 0 ? now - vcpu->idle_since : 0;
+    vcpu->counters.idle_ticks += ticks;
+    vcpu->idle_since_exit += ticks;
+    vcpu->idle_since = wants ? 0 : now;
+    if (!wants) { *until = earlier(*until, vcpu->waiting ? vcpu->wait_deadline : x2apic_timer_deadline(&vcpu->apic)); }
+    return wants;
 }
 
 /** The vCPU to run, announced in cpu->current before it is used, so that CPU 0 knows when it no longer is. */
@@ -172,22 +191,33 @@ static struct vcpu *take_vcpu(struct cpu *cpu) {
     return vcpu;
 }
 
+/** One turn of whoever is to have the CPU. Only CPU 0 makes and unmakes its second vCPU: it needs no announcement. */
+static void run_turn(struct cpu *cpu) {
+    struct vcpu *first = take_vcpu(cpu);
+    uint64_t now = rdtsc();
+    uint64_t until = cpu->index == 0 ? next_poll : TSC_NEVER;
+    bool first_wants = wants_cpu(first, now, &until);
+    bool second_wants = wants_cpu(cpu->sharer, now, &until);
+    bool guest_waits = cpu->index != 0 && first != NULL && is_running(first);
+    enum share_choice choice = share_choose(&cpu->share, first_wants, second_wants, now, &until);
+    struct vcpu *chosen = choice == SHARE_NONE ? NULL : choice == SHARE_FIRST ? first : cpu->sharer;
+    __atomic_store_n(&cpu->current, chosen, __ATOMIC_SEQ_CST);
+    if (chosen == NULL) {
+        idle(until, !guest_waits);
+        return;
+    }
+    run_vcpu(chosen, until);
+    if (choice == SHARE_FIRST && second_wants) { share_charge(&cpu->share, rdtsc() - now); }
+}
+
 void run_cpu(void) {
     struct cpu *cpu = this_cpu();
+    cpu->share.period = tsc_from_us(SHARE_PERIOD_US);
     for (;;) {
-        struct vcpu *vcpu = take_vcpu(cpu);
         if (cpu->index == 0) {
             poll_console();
             agent_look_after();
         }
-        if (vcpu != NULL && is_running(vcpu)) {
-            run_vcpu(vcpu);
-            continue;
-        }
-        if (vcpu != NULL) {
-            vcpu->last_exit_tsc = 0; /* a pause is no stay in the VMM */
-            __atomic_store_n(&cpu->current, NULL, __ATOMIC_SEQ_CST);
-        }
-        idle_or_scrub(agent_restart_tsc());
+        run_turn(cpu);
     }
 }

@@ -3,7 +3,7 @@
 #ifndef X86_CPU_H
 #define X86_CPU_H
 
-#include "core/types.h"
+#include "core/share.h"
 
 #define CPU_MAX         256u
 #define CPU_STACK_PAGES 4u
@@ -26,9 +26,12 @@ struct cpu {
     uint32_t index, apic_id;     /* index 0 = boot CPU */
     bool present, started, smap; /* present: named usable by the MADT */
     struct vcpu *owner;          /* the vCPU that this CPU was given to; CPU 0 only */
+    struct vcpu *sharer;         /* CPU 0: the driver VM's vCPU */
     struct vcpu *vcpu;           /* what shall run here, NULL = nothing; written by CPU 0 */
     struct vcpu *current;        /* what run.c is using now; written by this CPU (a hazard pointer) */
-    uint8_t *stack;              /* lowest page is the guard */
+    struct vcpu *loaded;         /* whose registers are in this CPU, beyond those that a control block holds */
+    struct share share;
+    uint8_t *stack; /* lowest page is the guard */
     uint64_t gdt[8];
     uint8_t tss[TSS_BYTES];
     uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */

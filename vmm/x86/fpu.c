@@ -2,30 +2,68 @@
 /* AMD64 APM volume 2, section 11.5 (XSAVE); Intel SDM volume 1, chapter 13. */
 #include "x86/fpu.h"
 
+#include "core/vmm.h"
 #include "x86/asm.h"
+#include "x86/cpuid.h"
 
-#define XSAVE_AREA_BYTES 4096
-#define FCW_RESET        0x37fu
-#define MXCSR_RESET      0x1f80u
-#define MXCSR_WORD       6
-#define CPUID_IBPB       BIT(12) /* 80000008 EBX */
-#define PRED_CMD_IBPB    1u
+#define FCW_RESET     0x37fu
+#define MXCSR_RESET   0x1f80u
+#define MXCSR_WORD    6
+#define CPUID_XSAVE   BIT(26) /* 1 ECX */
+#define CPUID_RDTSCP  BIT(27) /* 80000001 EDX */
+#define CPUID_IBPB    BIT(12) /* 80000008 EBX */
+#define PRED_CMD_IBPB 1u
 
 /* XSTATE_BV = 0: XRSTOR brings every component to its initial state. */
-static const uint32_t initial_state[XSAVE_AREA_BYTES / 4]
-    __attribute__((aligned(64))) = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET};
+const struct fpu_state fpu_initial = {.xsave = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET}, .xcr0 = 1};
 
-void fpu_reset(void) {
-    __asm__ volatile("fninit"); /* older CPUs do not restore the last x87 addresses */
-    if ((read_cr4() & CR4_OSXSAVE) != 0) {
-        struct cpuid_regs all = cpuid(0xd, 0);
-        xsetbv((uint64_t)all.edx << 32 | all.eax);
-        __asm__ volatile("xrstor64 %0" : : "m"(initial_state), "a"(UINT32_MAX), "d"(UINT32_MAX));
-        xsetbv(1);
-    } else {
-        __asm__ volatile("fxrstor64 %0" : : "m"(initial_state));
+static uint64_t components; /* what guests may switch on in XCR0; 0: no XSAVE */
+static bool has_tsc_aux, has_ibpb;
+
+void fpu_init(void) {
+    components = (cpuid(1, 0).ecx & CPUID_XSAVE) != 0 ? cpuid_xcr0_allowed() : 0;
+    has_tsc_aux = (cpuid(0x80000001, 0).edx & CPUID_RDTSCP) != 0;
+    has_ibpb = (cpuid(0x80000008, 0).ebx & CPUID_IBPB) != 0;
+    for (uint32_t i = 2; i < 32; i++) {
+        struct cpuid_regs component = cpuid(0xd, i);
+        ASSERT((components >> i & 1) == 0 || component.eax + component.ebx <= sizeof fpu_initial.xsave);
     }
-    __asm__ volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(0ull));
-    if ((cpuid(0x80000001, 0).edx >> 27 & 1) != 0) { wrmsr(MSR_TSC_AUX, 0); }
-    if ((cpuid(0x80000008, 0).ebx & CPUID_IBPB) != 0) { wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); }
+}
+
+/** Components that are switched off keep their content: it is moved too. */
+static void switch_on(uint64_t xcr0) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if (((uint64_t)high << 32 | low) != xcr0) { xsetbv(xcr0); }
+}
+
+void fpu_save(struct fpu_state *state) {
+    if (components != 0) {
+        uint32_t low, high;
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        state->xcr0 = (uint64_t)high << 32 | low;
+        switch_on(components);
+        __asm__ volatile("xsave64 %0" : "+m"(state->xsave) : "a"((uint32_t)components), "d"(components >> 32));
+    } else {
+        __asm__ volatile("fxsave64 %0" : "=m"(state->xsave));
+    }
+    __asm__ volatile("mov %%db0, %0; mov %%db1, %1; mov %%db2, %2; mov %%db3, %3"
+                     : "=r"(state->debug[0]), "=r"(state->debug[1]), "=r"(state->debug[2]), "=r"(state->debug[3]));
+    state->tsc_aux = has_tsc_aux ? rdmsr(MSR_TSC_AUX) : 0;
+}
+
+void fpu_load(const struct fpu_state *state) {
+    __asm__ volatile("fninit"); /* older CPUs do not restore the last x87 addresses */
+    if (components != 0) {
+        switch_on(components);
+        __asm__ volatile("xrstor64 %0" : : "m"(state->xsave), "a"((uint32_t)components), "d"(components >> 32));
+        switch_on(state->xcr0);
+    } else {
+        __asm__ volatile("fxrstor64 %0" : : "m"(state->xsave));
+    }
+    __asm__ volatile("mov %0, %%db0; mov %1, %%db1; mov %2, %%db2; mov %3, %%db3"
+                     :
+                     : "r"(state->debug[0]), "r"(state->debug[1]), "r"(state->debug[2]), "r"(state->debug[3]));
+    if (has_tsc_aux) { wrmsr(MSR_TSC_AUX, state->tsc_aux); }
+    if (has_ibpb) { wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); }
 }

@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Floating-point, vector and debug registers: live in the CPU while a partition runs there, cleared between
- * owners. */
+/* Registers that no control block holds, and that the VMM does not use: they stay in the CPU until another vCPU runs
+ * there. */
 #ifndef X86_FPU_H
 #define X86_FPU_H
 
-/** Everything that no control block holds to its reset value: x87, SSE, AVX state, XCR0, DR0-3, TSC_AUX. IBPB
- * too. */
-void fpu_reset(void);
+#include "core/types.h"
+
+struct fpu_state {
+    uint32_t xsave[1024] __attribute__((aligned(64))); /* x87, SSE, AVX, AVX-512: standard format, or FXSAVE's */
+    uint64_t xcr0, tsc_aux, debug[4];
+};
+
+/** The state of a vCPU that has not run. */
+extern const struct fpu_state fpu_initial;
+
+/** Boot: what this CPU has. */
+void fpu_init(void);
+
+void fpu_save(struct fpu_state *state);
+
+/** IBPB too: the predictors learned nothing from whose registers were here. */
+void fpu_load(const struct fpu_state *state);
 
 #endif

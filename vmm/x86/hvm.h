@@ -44,7 +44,8 @@ struct hvm_ops {
     /** Second-level mappings changed: forget cached translations before the next entry. */
     void (*vcpu_flush)(struct vcpu *vcpu);
 
-    /** Enters the guest; returns after one exit. */
+    /** Enters the guest; returns after one exit. fpu.h says what the caller has put into the CPU. What else a back end
+     * leaves in the CPU from one entry to the next (a VMCS) it changes when cpu->loaded was another vCPU. */
     void (*run)(struct vcpu *vcpu);
     /** Fills vcpu->exit, vcpu->exit_reason and calls the handler that the back end's total table names. */
     void (*handle_exit)(struct vcpu *vcpu);

@@ -4,7 +4,6 @@
 
 #include "core/pool.h"
 #include "core/vmm.h"
-#include "x86/fpu.h"
 #include "x86/hvm.h"
 #include "x86/insn.h"
 #include "x86/msr.h"
@@ -22,7 +21,7 @@
 #define SVM_EDX_NRIPS            BIT(3)
 #define IOPM_PAGES               3u
 #define MSRPM_PAGES              2u
-#define GUEST_ASID               1u /* one vCPU per CPU: the tag changes hands only with a flush */
+#define GUEST_ASID               1u /* 2: the driver VM, on the agent's CPU; a tag changes hands only with a flush */
 #define PAT_RESET                0x0007040600070406ull
 #define DR6_RESET                0xffff0ff0u
 #define DR6_SINGLE_STEP          BIT(14)
@@ -113,7 +112,7 @@ static void set_controls(struct vmcb *vmcb, const struct vcpu *vcpu) {
     svm_intercepts(vmcb->intercepts);
     vmcb->iopm_base = physical(iopm);
     vmcb->msrpm_base = physical(msrpm);
-    vmcb->asid = GUEST_ASID;
+    vmcb->asid = GUEST_ASID + vcpu->partition->shares_cpu0;
     vmcb->tlb_control = TLB_FLUSH_ALL;
     vmcb->vintr = VINTR_MASKING;
     vmcb->nested_enable = 1;
@@ -165,10 +164,6 @@ static void svm_vcpu_flush(struct vcpu *vcpu) { vmcb_of(vcpu)->tlb_control = TLB
 
 static void svm_run(struct vcpu *vcpu) {
     struct vmcb *vmcb = vmcb_of(vcpu);
-    if (vcpu->fresh) {
-        fpu_reset();
-        vcpu->fresh = false;
-    }
     vmcb->rax = vcpu->gpr[RAX];
     vmcb->vintr = (vmcb->vintr & ~VINTR_TPR) | vcpu->apic.tpr >> 4;
     svm_switch(physical(vmcb), vcpu->gpr, physical(vcpu->cpu->vendor));

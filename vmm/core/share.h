@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Two vCPUs on one CPU: the first (the agent's) goes first, for half of each period in which the second (the driver
+ * VM's) wants the CPU too. Pure logic; times are TSC ticks. */
+#ifndef CORE_SHARE_H
+#define CORE_SHARE_H
+
+#include "core/types.h"
+
+#define SHARE_PERIOD_US 10000u
+
+struct share {
+    uint64_t period, period_end;
+    int64_t left; /* of the first's budget; a stay in the VMM can overdraw it, then the next period gives less */
+};
+
+enum share_choice { SHARE_FIRST, SHARE_SECOND, SHARE_NONE };
+
+/** Who runs now; lowers *until to when somebody else's turn comes. */
+enum share_choice share_choose(struct share *share, bool first_wants, bool second_wants, uint64_t now, uint64_t *until);
+
+/** The first ran for `ticks` while the second waited. */
+void share_charge(struct share *share, uint64_t ticks);
+
+#endif
