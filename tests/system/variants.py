@@ -19,8 +19,14 @@ def partition(name, cpus, *, memory="256MiB", kernel="vmlinux", initramfs="initr
     return {"name": name, "cpus": cpus, "memory": memory, "boot": boot, **more}
 
 
-def manifest(*partitions):
-    return json.dumps({"apiVersion": "mullion/v1", "kind": "Machine", "partitions": partitions}, indent=2) + "\n"
+WITHOUT_DRIVER_VM = ("--omit", "driver_kernel", "--omit", "driver_initramfs")
+
+
+def manifest(*partitions, links=()):
+    document = {"apiVersion": "mullion/v1", "kind": "Machine", "partitions": partitions}
+    if links:
+        document["links"] = [{"kind": kind, "between": list(ends)} for kind, *ends in links]
+    return json.dumps(document, indent=2) + "\n"
 
 
 def build(folder, text, images=None, arguments=()):
