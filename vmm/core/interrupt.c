@@ -2,12 +2,14 @@
 /* Interrupts between the devices and vCPUs of one partition; none crosses its border. */
 #include "core/interrupt.h"
 
+#include "dev/msix.h"
 #include "x86/hvm.h"
 #include "x86/smp.h"
 
 #define ICR_VECTOR(icr)      ((uint8_t)(icr))
 #define ICR_LOGICAL(icr)     (((icr) >> 11 & 1) != 0)
 #define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
+#define MSI_LOGICAL          BIT(2)
 
 /** Delivers one command to one vCPU; false if that kind of interrupt is not delivered. */
 static bool deliver(struct vcpu *to, uint64_t icr) {
@@ -52,6 +54,17 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
         if (x2apic_destination_matches(p->vcpus[i]->apic.id, message->destination, message->logical)) {
             vcpu_interrupt(p->vcpus[i], message->vector);
         }
+    }
+}
+
+/* AMD64 APM volume 2, section 16.12: bits 19:12 the destination, bit 2 of the address its mode; of the data, bits 10:8 the
+ * delivery mode. The 8-bit broadcast means all of them in x2APIC mode too. */
+void interrupt_deliver_msi(const struct partition *p, uint64_t address, uint32_t data) {
+    bool logical = (address & MSI_LOGICAL) != 0;
+    uint32_t destination = address >> 12 & 0xff;
+    if (!logical && destination == 0xff) { destination = UINT32_MAX; }
+    if (address >> 20 == MSI_ADDRESS >> 20 && (data >> 8 & 7) <= MODE_LOWEST) {
+        interrupt_deliver_message(p, &(struct ioapic_message){(uint8_t)data, destination, logical});
     }
 }
 

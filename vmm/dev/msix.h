@@ -10,6 +10,7 @@
 
 #define MSIX_MAX         16u /* entries that the VMM keeps per function */
 #define MSIX_ENTRY_BYTES 16u
+#define MSI_ADDRESS      0xfee00000ull /* of messages: the local APICs */
 
 struct msix_entry {
     uint64_t address;
