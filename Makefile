@@ -41,6 +41,7 @@ build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/pa
 	@tools/packages $*
 	@touch $@
 
+-include drivervm/module.mk
 -include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
 
 .PHONY: help run test check soak size lint clean cleanroom unit checks fuzz system all fetched
