@@ -57,8 +57,8 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
     }
 }
 
-/* AMD64 APM volume 2, section 16.12: bits 19:12 the destination, bit 2 of the address its mode; of the data, bits 10:8 the
- * delivery mode. The 8-bit broadcast means all of them in x2APIC mode too. */
+/* Intel SDM volume 3, "Message Signalled Interrupts": bits 19:12 the destination, bit 2 of the address its mode; of the
+ * data, bits 10:8 the delivery mode. The 8-bit broadcast means all of them in x2APIC mode too. */
 void interrupt_deliver_msi(const struct partition *p, uint64_t address, uint32_t data) {
     bool logical = (address & MSI_LOGICAL) != 0;
     uint32_t destination = address >> 12 & 0xff;

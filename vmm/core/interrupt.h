@@ -11,7 +11,8 @@ void interrupt_send_ipi(struct vcpu *from, uint64_t icr);
 /** Delivers an IO-APIC message to every vCPU that it addresses. */
 void interrupt_deliver_message(const struct partition *p, const struct ioapic_message *message);
 
-/** Delivers a message that a device of the partition writes to `address`: as the IO-APIC's, if it means a local APIC. */
+/** Delivers a message that a device of the partition writes to `address`: as the IO-APIC's, if it means a local APIC.
+ */
 void interrupt_deliver_msi(const struct partition *p, uint64_t address, uint32_t data);
 
 #endif
