@@ -328,7 +328,7 @@ static const char *check_cpus(const struct partition *p)
 {
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         const struct cpu *cpu = p->vcpus[i]->cpu;
-        if (cpu->owner != p->vcpus[i])
+        if ((p->shares_cpu0 ? cpu->sharer : cpu->owner) != p->vcpus[i])
             return "a vCPU runs on a CPU that belongs to another";
         bool runs = p->state == MULLION_STATE_RUNNING;
         if (!runs && p->reason != MULLION_REASON_STUCK && cpu->current == p->vcpus[i])

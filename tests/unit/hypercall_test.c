@@ -184,6 +184,88 @@ static void counts_are_checked(void **state)
     assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), -MULLION_E_NOT_ZERO);
 }
 
+static struct mullion_partition_create driver_vm(const char *name)
+{
+    struct mullion_partition_create request = creation(name, 0);
+    request.flags = MULLION_CREATE_SHARES_CPU0;
+    return request;
+}
+
+static void one_partition_at_a_time_shares_cpu_0(void **state)
+{
+    (void)state;
+    struct mullion_partition_create request = driver_vm("driver");
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), 0);
+    assert_ptr_equal(cpu_at(0)->owner, box_agent());
+    assert_true(cpu_at(0)->sharer == partition_find(request.id)->vcpus[0]);
+    uint32_t id = request.id;
+    request = driver_vm("second");
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), -MULLION_E_CPU_BUSY);
+    assert_int_equal(request.failed_cpu, 0);
+    assert_int_equal(request.failed_owner, id);
+    assert_int_equal(create("other", 0), -MULLION_E_CPU_BUSY);
+    assert_int_equal(on(MULLION_CALL_PARTITION_DESTROY, id), 0);
+    assert_null(cpu_at(0)->sharer);
+    assert_ptr_equal(cpu_at(0)->owner, box_agent());
+    request = driver_vm("second");
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), 0);
+}
+
+static void who_shares_cpu_0_starts_and_stops_beside_the_agent(void **state)
+{
+    (void)state;
+    struct mullion_partition_create request = driver_vm("driver");
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), 0);
+    assert_int_equal(add(request.id, 0, 4 * FRAME_BYTES), 0);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(start(request.id), 0);
+        assert_true(cpu_at(0)->sharer->fresh); /* the last run's registers are not this one's */
+        assert_ptr_equal(cpu_at(0)->vcpu, box_agent());
+        assert_int_equal(on(MULLION_CALL_PARTITION_PAUSE, request.id), 0);
+        assert_int_equal(on(MULLION_CALL_PARTITION_RESUME, request.id), 0);
+        assert_int_equal(on(MULLION_CALL_PARTITION_RESET, request.id), 0);
+        assert_ptr_equal(cpu_at(0)->vcpu, box_agent());
+    }
+}
+
+/* Its registers may still be in the CPU: they must not be saved into memory that is given back. */
+static void a_cpu_forgets_the_registers_of_a_destroyed_vcpu(void **state)
+{
+    (void)state;
+    struct mullion_partition_create request = driver_vm("driver");
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), 0);
+    cpu_at(0)->loaded = cpu_at(0)->sharer;
+    assert_int_equal(on(MULLION_CALL_PARTITION_DESTROY, request.id), 0);
+    assert_null(cpu_at(0)->loaded);
+    cpu_at(0)->loaded = box_agent();
+    request = driver_vm("driver");
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), 0);
+    assert_int_equal(on(MULLION_CALL_PARTITION_DESTROY, request.id), 0);
+    assert_ptr_equal(cpu_at(0)->loaded, box_agent());
+}
+
+static void flags_of_create_are_checked(void **state)
+{
+    (void)state;
+    struct mullion_partition_create request = driver_vm("driver");
+    request.zero = 1;
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), -MULLION_E_NOT_ZERO);
+    for (uint32_t bit = 1; bit < 32; bit++) {
+        request = driver_vm("driver");
+        request.flags |= 1u << bit;
+        assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), -MULLION_E_RANGE);
+    }
+    request = driver_vm("driver");
+    request.cpus[0] = 1;
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), -MULLION_E_RANGE);
+    request = driver_vm("driver");
+    request.vcpu_count = 2;
+    request.cpus[1] = 1;
+    assert_int_equal(CALL(MULLION_CALL_PARTITION_CREATE, request), -MULLION_E_RANGE);
+    assert_null(cpu_at(0)->sharer);
+    assert_null(cpu_at(1)->owner);
+}
+
 static void a_failed_create_gives_everything_back(void **state)
 {
     (void)state;
@@ -514,6 +596,10 @@ int main(void)
         TEST(names_are_checked),
         TEST(cpus_are_checked_and_the_culprit_named),
         TEST(counts_are_checked),
+        TEST(one_partition_at_a_time_shares_cpu_0),
+        TEST(who_shares_cpu_0_starts_and_stops_beside_the_agent),
+        TEST(a_cpu_forgets_the_registers_of_a_destroyed_vcpu),
+        TEST(flags_of_create_are_checked),
         TEST(a_failed_create_gives_everything_back),
         TEST(calls_on_no_partition_or_on_the_agent_are_refused),
         TEST(every_call_knows_its_states),

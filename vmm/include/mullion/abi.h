@@ -328,7 +328,8 @@ struct mullion_partition_counters {
     uint64_t exits[MULLION_EXIT_COUNT];   /* by reason */
     uint64_t longest[MULLION_EXIT_COUNT]; /* longest stay in the VMM by reason, TSC ticks, without idle wait */
     uint64_t interrupts, exceptions;      /* injected; reflected or injected as a verdict */
-    uint64_t guest_ticks, idle_ticks;     /* TSC ticks in guest mode, and halted */
+    uint64_t guest_ticks, idle_ticks;     /* TSC ticks in guest mode; halted or in EVENT_WAIT, whoever had the CPU then.
+                                             What is left was spent in the VMM, or ready while another had the CPU */
     uint64_t refused_hypercalls, refused_msrs, refused_ports;
     uint64_t refused_ipis; /* IPI to no vCPU of the partition, or of a refused kind */
 };
