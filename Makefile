@@ -65,7 +65,7 @@ help:
 all: image
 
 fetched:
-	@third_party/fetch --unpack musl kernel busybox grub >/dev/null
+	@third_party/fetch --unpack musl kernel busybox grub lwip mbedtls h2o linux >/dev/null
 	@third_party/qemu 7 >/dev/null
 	@third_party/qemu 10 >/dev/null
 
