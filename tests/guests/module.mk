@@ -41,3 +41,4 @@ system: agent-crash
 .PHONY: bench
 bench: image guests
 	@tests/bench/bench
+	@tests/bench/network
