@@ -50,3 +50,39 @@ $(drivervm_out)/gen_init_cpio: $(drivervm_out)/linux.path
 
 $(drivervm_out)/initramfs.cpio: drivervm/init/initramfs.list $(drivervm_out)/gen_init_cpio $(drivervm_out)/init
 	$(drivervm_out)/gen_init_cpio -t 0 $< >$@.new && mv $@.new $@
+
+# ---- unit tests: each links what it names beside itself, and fakes the rest ----
+drivervm_test_frame := init/frame
+drivervm_test_server := init/frame init/server
+drivervm_test_devices := init/frame init/sysfs init/kernel_log init/functions net/ports
+drivervm_test_switch := init/frame net/switch
+drivervm_test_offload := init/frame net/offload
+drivervm_test_names := frame server devices switch offload
+drivervm_tests := $(drivervm_test_names:%=build/unit/drivervm_%)
+drivervm_test_flags = $(drivervm_common) -Idrivervm -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+UNIT_TARGETS += drivervm-unit
+FUZZ_TARGETS += drivervm-fuzz
+
+define drivervm_test
+build/unit/drivervm_$(1): tests/unit/drivervm_$(1).c tests/unit/drivervm_test.h $(drivervm_test_$(1):%=drivervm/%.c) \
+		$(wildcard drivervm/*/*.h) vmm/include/mullion/driver_rpc.h $(FLAGS_STAMP)
+	@mkdir -p $$(@D)
+	$$(DRIVERVM_CC) $$(drivervm_test_flags) -MF $$@.d -o $$@ $$(filter %.c,$$^) -lcmocka
+endef
+$(foreach name,$(drivervm_test_names),$(eval $(call drivervm_test,$(name))))
+
+drivervm-unit: $(drivervm_tests)
+	@tests/unit/run $@ $(drivervm_tests)
+
+# ---- the fuzzer ----
+build/fuzz/fuzz_driver_rpc: tests/fuzz/fuzz_driver_rpc.c drivervm/init/frame.c drivervm/init/server.c \
+		$(wildcard drivervm/*/*.h) vmm/include/mullion/driver_rpc.h $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(DRIVERVM_FUZZ_CC) $(drivervm_common) -MF $@.d -Idrivervm -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
+
+drivervm-fuzz: build/fuzz/fuzz_driver_rpc
+	@tests/fuzz/run $(FUZZ_SECONDS) $^
+
+-include $(wildcard $(drivervm_out)/obj/*/*.d)
