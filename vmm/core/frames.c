@@ -123,22 +123,21 @@ bool frames_scrub_step(void) {
 
 static bool same_owner(struct frame a, struct frame b) { return a.owner == b.owner && a.partition == b.partition; }
 
-bool frames_info(struct mullion_memory_info *info) {
+int frames_info(struct mullion_memory_info *info) {
+    int error = -MULLION_E_RANGE;
     uint64_t end = 0;
-    bool found = false;
     spin_lock(&lock);
-    for (uint32_t run = 0; end < frame_count && !found; run++) {
+    for (uint32_t run = 0; end < frame_count && error != 0; run++) {
         uint64_t first = end;
         while (end < frame_count && same_owner(frames[end], frames[first])) { end++; }
+        if (run != info->index) { continue; }
         uint32_t owner = frames[first].owner == FRAME_SCRUBBING ? MULLION_OWNER_DIRTY : frames[first].owner;
-        found = run == info->index;
-        if (found) {
-            *info = (struct mullion_memory_info){
-                info->index, owner, frames[first].partition, 0, first * FRAME_BYTES, (end - first) * FRAME_BYTES};
-        }
+        *info = (struct mullion_memory_info){
+            run, owner, frames[first].partition, 0, first * FRAME_BYTES, (end - first) * FRAME_BYTES};
+        error = 0;
     }
     spin_unlock(&lock);
-    return found;
+    return error;
 }
 
 bool frames_owned_by(hpa_t address, uint32_t partition) {

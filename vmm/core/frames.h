@@ -40,8 +40,8 @@ void frames_release(hpa_t start, uint64_t bytes);
 /** Clears one dirty frame; false if there is none. Callable on any CPU. */
 bool frames_scrub_step(void);
 
-/** Fills in the info->index-th run of frames of one owner; false past the last. */
-bool frames_info(struct mullion_memory_info *info);
+/** MEMORY_INFO: the info->index-th run of frames of one owner; -MULLION_E_RANGE past the last. */
+int frames_info(struct mullion_memory_info *info);
 
 /** Does `partition` own the frame of this address? */
 bool frames_owned_by(hpa_t address, uint32_t partition);

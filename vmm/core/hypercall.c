@@ -23,40 +23,15 @@
 #define BUFFER_MAX_BYTES 65536u
 #define CHUNK_BYTES      1024u
 
-/** A request in the VMM's own copy. */
-union request {
-    uint32_t id; /* of the partition: the first field of every call that names one */
-    struct mullion_platform_info platform_info;
-    struct mullion_cpu_info cpu_info;
-    struct mullion_memory_info memory_info;
-    struct mullion_module_info module_info;
-    struct mullion_pci_info pci_info;
-    struct mullion_partition_create create;
-    struct mullion_partition_add_memory add_memory;
-    struct mullion_partition_ref ref;
-    struct mullion_partition_start start;
-    struct mullion_partition_info info;
-    struct mullion_partition_counters counters;
-    struct mullion_buffer buffer;
-    struct mullion_event_wait wait;
-    struct mullion_host_power_off power_off;
-    struct mullion_host_reset reset;
-    struct mullion_agent_exit agent_exit;
-    struct mullion_port_create port_create;
-    struct mullion_port_connect port_connect;
-    struct mullion_port_acknowledge port_acknowledge;
-    struct mullion_port_info port_info;
-    struct mullion_pci_assign pci_assign;
-};
-
-/** `target` is the partition that the request names, if the call's row says that it does. */
-typedef int call_handler(union request *request, struct partition *target);
+/** `request` is the VMM's own copy of what the call's row names; `target` the partition that the request names, if the
+ * row says that it does. */
+typedef int call_handler(void *request, struct partition *target);
 
 /** The agent's vCPU; it has just one. */
 static struct vcpu *caller;
 
-static int call_platform_info(union request *request, struct partition *target) {
-    struct mullion_platform_info *info = &request->platform_info;
+static int call_platform_info(void *request, struct partition *target) {
+    struct mullion_platform_info *info = request;
     *info = (struct mullion_platform_info){
         .abi_version = MULLION_ABI_VERSION,
         .dma_isolation = MULLION_DMA_NONE,
@@ -88,8 +63,8 @@ static int call_platform_info(union request *request, struct partition *target) 
     return 0;
 }
 
-static int call_cpu_info(union request *request, struct partition *target) {
-    struct mullion_cpu_info *info = &request->cpu_info;
+static int call_cpu_info(void *request, struct partition *target) {
+    struct mullion_cpu_info *info = request;
     if (info->index >= cpu_count()) { return -MULLION_E_RANGE; }
     const struct cpu *cpu = cpu_at(info->index);
     info->apic_id = cpu->apic_id;
@@ -98,35 +73,26 @@ static int call_cpu_info(union request *request, struct partition *target) {
     return 0;
 }
 
-static int call_memory_info(union request *request, struct partition *target) {
-    return frames_info(&request->memory_info) ? 0 : -MULLION_E_RANGE;
-}
+static int call_memory_info(void *request, struct partition *target) { return frames_info(request); }
 
-static int call_module_info(union request *request, struct partition *target) {
-    return agent_module_info(&request->module_info);
-}
+static int call_module_info(void *request, struct partition *target) { return agent_module_info(request); }
 
-static int call_pci_info(union request *request, struct partition *target) {
-    if (request->pci_info.index >= pci_host_count()) { return -MULLION_E_RANGE; }
-    pci_host_info(&request->pci_info);
+static int call_pci_info(void *request, struct partition *target) {
+    struct mullion_pci_info *info = request;
+    if (info->index >= pci_host_count()) { return -MULLION_E_RANGE; }
+    pci_host_info(info);
     return 0;
 }
 
-static int call_create(union request *request, struct partition *target) { return partition_create(&request->create); }
+static int call_create(void *request, struct partition *target) { return partition_create(request); }
 
-static int call_add_memory(union request *request, struct partition *target) {
-    return partition_add_memory(&request->add_memory);
-}
+static int call_add_memory(void *request, struct partition *target) { return partition_add_memory(request); }
 
-static int call_start(union request *request, struct partition *target) {
-    return partition_start(target, &request->start);
-}
+static int call_start(void *request, struct partition *target) { return partition_start(target, request); }
 
-static int close_window(struct partition *p) { return loading_close(p); }
-
-static int call_info(union request *request, struct partition *target) {
+static int call_info(void *request, struct partition *target) {
     const struct partition *p = target;
-    struct mullion_partition_info *info = &request->info;
+    struct mullion_partition_info *info = request;
     *info = (struct mullion_partition_info){.id = p->id,
                                             .state = p->state,
                                             .reason = p->reason,
@@ -150,8 +116,8 @@ static int call_info(union request *request, struct partition *target) {
     return 0;
 }
 
-static int call_counters(union request *request, struct partition *target) {
-    struct mullion_partition_counters *counters = &request->counters;
+static int call_counters(void *request, struct partition *target) {
+    struct mullion_partition_counters *counters = request;
     uint32_t index = counters->vcpu;
     if (index >= target->vcpu_count) { return -MULLION_E_RANGE; }
     *counters = target->vcpus[index]->counters;
@@ -204,44 +170,39 @@ static size_t host_source(struct partition *target, uint64_t *offset, uint8_t *b
     return console_read(bytes, count);
 }
 
-static size_t console_input(struct partition *p, const uint8_t *bytes, size_t count) {
-    spin_lock(&p->device_lock);
-    size_t taken = uart_input(&p->uart, bytes, count);
-    if (uart_edge(&p->uart)) { partition_interrupt_pin(p, MACHINE_GSI_UART); }
-    spin_unlock(&p->device_lock);
-    return taken;
-}
+/** Where bytes go: takes up to `count` and returns how many. */
+typedef size_t byte_sink(struct partition *target, const uint8_t *bytes, size_t count);
 
-/** Copies the first `*count` bytes of the caller's buffer: as many as it has and `room` and a chunk hold. */
-static int take_chunk(const struct mullion_buffer *buffer, size_t room, uint8_t chunk[CHUNK_BYTES], size_t *count) {
-    *count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
-    *count = *count < room ? *count : room;
-    return partition_read(caller->partition, gpa(buffer->gpa), chunk, *count);
-}
-
-static int call_console_write(union request *request, struct partition *target) {
+/** Moves the first bytes of the caller's buffer, at most a chunk, into a sink. */
+static int drain_buffer(struct mullion_buffer *buffer, byte_sink *sink, struct partition *target) {
     uint8_t chunk[CHUNK_BYTES];
-    size_t count;
-    int error = take_chunk(&request->buffer, CHUNK_BYTES, chunk, &count);
-    if (error == 0) { request->buffer.bytes = (uint32_t)console_input(target, chunk, count); }
+    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
+    int error = partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
+    if (error == 0) { buffer->bytes = (uint32_t)sink(target, chunk, count); }
     return error;
 }
 
-static int call_host_console_write(union request *request, struct partition *target) {
-    uint8_t chunk[CHUNK_BYTES];
-    size_t count;
-    int error = take_chunk(&request->buffer, console_room(), chunk, &count);
-    if (error != 0) { return error; }
-    console_write((const char *)chunk, count);
-    request->buffer.bytes = (uint32_t)count;
-    return 0;
+static size_t console_sink(struct partition *target, const uint8_t *bytes, size_t count) {
+    spin_lock(&target->device_lock);
+    size_t taken = uart_input(&target->uart, bytes, count);
+    if (uart_edge(&target->uart)) { partition_interrupt_pin(target, MACHINE_GSI_UART); }
+    spin_unlock(&target->device_lock);
+    return taken;
+}
+
+static size_t host_sink(struct partition *target, const uint8_t *bytes, size_t count) {
+    size_t room = console_room();
+    size_t taken = count < room ? count : room;
+    console_write((const char *)bytes, taken);
+    return taken;
 }
 
 /* ---- waiting and ending ---- */
 
-static int call_event_wait(union request *request, struct partition *target) {
+static int call_event_wait(void *request, struct partition *target) {
+    const struct mullion_event_wait *wait = request;
     caller->waiting = true;
-    caller->wait_deadline = request->wait.deadline_tsc;
+    caller->wait_deadline = wait->deadline_tsc;
     return 0;
 }
 
@@ -261,62 +222,52 @@ bool hypercall_event_wait_done(struct vcpu *vcpu) {
     return true;
 }
 
-static int call_host_reset(union request *request, struct partition *target) {
-    if (request->reset.zero != 0) { return -MULLION_E_NOT_ZERO; }
+static int call_host_reset(void *request, struct partition *target) {
+    const struct mullion_host_reset *reset = request;
+    if (reset->zero != 0) { return -MULLION_E_NOT_ZERO; }
     log_line("the agent resets the machine");
     reset_machine(&platform.acpi);
 }
 
-static int call_host_power_off(union request *request, struct partition *target) {
-    const struct mullion_host_power_off *off = &request->power_off;
+static int call_host_power_off(void *request, struct partition *target) {
+    const struct mullion_host_power_off *off = request;
     if (off->slp_typa > 7 || off->slp_typb > 7) { return -MULLION_E_RANGE; }
     log_line("the agent switches the machine off");
     return reset_power_off(&platform.acpi, off->slp_typa, off->slp_typb);
 }
 
-static int call_agent_exit(union request *request, struct partition *target) {
-    request->agent_exit.text[MULLION_TEXT_BYTES - 1] = 0;
-    log_line("agent ended itself (code %u): %s", request->agent_exit.code, request->agent_exit.text);
-    partition_end(caller, MULLION_REASON_AGENT_EXIT, request->agent_exit.code);
+static int call_agent_exit(void *request, struct partition *target) {
+    struct mullion_agent_exit *end = request;
+    end->text[MULLION_TEXT_BYTES - 1] = 0;
+    log_line("agent ended itself (code %u): %s", end->code, end->text);
+    partition_end(caller, MULLION_REASON_AGENT_EXIT, end->code);
     return 0;
 }
 
 /* ---- ports and PCI functions ---- */
 
-static int call_port_create(union request *request, struct partition *target) {
-    return port_create(target, &request->port_create);
-}
+static int call_port_create(void *request, struct partition *target) { return port_create(target, request); }
 
-static int call_port_connect(union request *request, struct partition *target) {
-    return port_connect(&request->port_connect);
-}
+static int call_port_connect(void *request, struct partition *target) { return port_connect(request); }
 
-static int call_port_disconnect(union request *request, struct partition *target) {
-    return port_disconnect(&request->port_connect);
-}
+static int call_port_disconnect(void *request, struct partition *target) { return port_disconnect(request); }
 
-static int call_port_acknowledge(union request *request, struct partition *target) {
-    return port_acknowledge(&request->port_acknowledge);
-}
+static int call_port_acknowledge(void *request, struct partition *target) { return port_acknowledge(request); }
 
-static int call_port_info(union request *request, struct partition *target) { return port_info(&request->port_info); }
+static int call_port_info(void *request, struct partition *target) { return port_info(request); }
 
-static int call_pci_assign(union request *request, struct partition *target) {
-    return passthrough_assign(target, &request->pci_assign);
-}
+static int call_pci_assign(void *request, struct partition *target) { return passthrough_assign(target, request); }
 
-/* What the dispatcher checks before the call is made. */
-enum check {
-    PARTITION = 1, /* the request names a partition that exists */
-    NOT_AGENT = 3, /* and that is not the agent, which the agent may look at but not act upon */
-    BUFFER = 4,
-};
+/* What the dispatcher checks: the request names a partition that exists, and that is not the agent, which the agent may
+ * look at but not act upon. */
+enum check { PARTITION = 1, NOT_AGENT = 3 };
 
-/* A call that names just a partition has an action, one that fills a buffer a source, the others a handler. */
+/* A call that names just a partition has an action, one that moves bytes a source or a sink, the others a handler. */
 struct call {
     call_handler *handler;
     int (*action)(struct partition *target);
     byte_source *source;
+    byte_sink *sink;
     uint32_t bytes;
     unsigned checks;
 };
@@ -327,6 +278,8 @@ struct call {
     { .action = (function), .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT }
 #define READ(function, check)                                                                                          \
     { .source = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check) }
+#define WRITE(function, check)                                                                                         \
+    { .sink = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check) }
 
 static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PLATFORM_INFO] = CALL(call_platform_info, mullion_platform_info, 0),
@@ -337,7 +290,7 @@ static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PARTITION_CREATE] = CALL(call_create, mullion_partition_create, 0),
     [MULLION_CALL_PARTITION_ADD_MEMORY] = CALL(call_add_memory, mullion_partition_add_memory, NOT_AGENT),
     [MULLION_CALL_WINDOW_OPEN] = ON_PARTITION(loading_open),
-    [MULLION_CALL_WINDOW_CLOSE] = ON_PARTITION(close_window),
+    [MULLION_CALL_WINDOW_CLOSE] = ON_PARTITION(loading_close),
     [MULLION_CALL_PARTITION_START] = CALL(call_start, mullion_partition_start, NOT_AGENT),
     [MULLION_CALL_PARTITION_STOP] = ON_PARTITION(partition_stop),
     [MULLION_CALL_PARTITION_PAUSE] = ON_PARTITION(partition_pause),
@@ -347,12 +300,12 @@ static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PARTITION_POWER_BUTTON] = ON_PARTITION(partition_power_button),
     [MULLION_CALL_PARTITION_INFO] = CALL(call_info, mullion_partition_info, PARTITION),
     [MULLION_CALL_PARTITION_COUNTERS] = CALL(call_counters, mullion_partition_counters, PARTITION),
-    [MULLION_CALL_CONSOLE_READ] = READ(console_source, NOT_AGENT | BUFFER),
-    [MULLION_CALL_CONSOLE_WRITE] = CALL(call_console_write, mullion_buffer, NOT_AGENT | BUFFER),
-    [MULLION_CALL_HOST_CONSOLE_READ] = READ(host_source, BUFFER),
-    [MULLION_CALL_HOST_CONSOLE_WRITE] = CALL(call_host_console_write, mullion_buffer, BUFFER),
+    [MULLION_CALL_CONSOLE_READ] = READ(console_source, NOT_AGENT),
+    [MULLION_CALL_CONSOLE_WRITE] = WRITE(console_sink, NOT_AGENT),
+    [MULLION_CALL_HOST_CONSOLE_READ] = READ(host_source, 0),
+    [MULLION_CALL_HOST_CONSOLE_WRITE] = WRITE(host_sink, 0),
     [MULLION_CALL_EVENT_WAIT] = CALL(call_event_wait, mullion_event_wait, 0),
-    [MULLION_CALL_LOG_READ] = READ(log_source, BUFFER),
+    [MULLION_CALL_LOG_READ] = READ(log_source, 0),
     [MULLION_CALL_HOST_RESET] = CALL(call_host_reset, mullion_host_reset, 0),
     [MULLION_CALL_HOST_POWER_OFF] = CALL(call_host_power_off, mullion_host_power_off, 0),
     [MULLION_CALL_AGENT_EXIT] = CALL(call_agent_exit, mullion_agent_exit, 0),
@@ -364,20 +317,20 @@ static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PCI_ASSIGN] = CALL(call_pci_assign, mullion_pci_assign, NOT_AGENT),
 };
 
-static int check_buffer(const struct mullion_buffer *buffer) {
+static int move_bytes(const struct call *call, struct mullion_buffer *buffer, struct partition *target) {
     if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
-    return (buffer->zero | buffer->zero2) != 0 ? -MULLION_E_NOT_ZERO : 0;
+    if ((buffer->zero | buffer->zero2) != 0) { return -MULLION_E_NOT_ZERO; }
+    return call->source != NULL ? fill_buffer(buffer, call->source, target) : drain_buffer(buffer, call->sink, target);
 }
 
-static int check_and_act(const struct call *call, union request *request) {
-    struct partition *target = (call->checks & PARTITION) != 0 ? partition_find(request->id) : NULL;
+static int check_and_act(const struct call *call, void *request) {
+    const struct mullion_partition_ref *ref = request; /* every call that names a partition begins with its `id` */
+    struct partition *target = (call->checks & PARTITION) != 0 ? partition_find(ref->id) : NULL;
     if ((call->checks & PARTITION) != 0 && target == NULL) { return -MULLION_E_NO_PARTITION; }
-    if ((call->checks & NOT_AGENT) == NOT_AGENT && request->id == MULLION_AGENT_ID) { return -MULLION_E_PERMISSION; }
-    int error = (call->checks & BUFFER) != 0 ? check_buffer(&request->buffer) : 0;
-    if (error != 0) { return error; }
+    if ((call->checks & NOT_AGENT) == NOT_AGENT && ref->id == MULLION_AGENT_ID) { return -MULLION_E_PERMISSION; }
     if (call->handler != NULL) { return call->handler(request, target); }
-    if (call->source != NULL) { return fill_buffer(&request->buffer, call->source, target); }
-    return request->ref.zero != 0 ? -MULLION_E_NOT_ZERO : call->action(target);
+    if (call->action == NULL) { return move_bytes(call, request, target); }
+    return ref->zero != 0 ? -MULLION_E_NOT_ZERO : call->action(target);
 }
 
 static int check_caller(const struct vcpu *vcpu) {
@@ -387,15 +340,17 @@ static int check_caller(const struct vcpu *vcpu) {
 }
 
 static int dispatch(struct vcpu *vcpu, uint64_t number, gpa_t at) {
-    union request request;
+    uint64_t request[sizeof(struct mullion_partition_info) / sizeof(uint64_t)]; /* the longest */
     if (number >= MULLION_CALL_COUNT) { return -MULLION_E_UNKNOWN_CALL; }
     if (at.v % 4 != 0) { return -MULLION_E_BAD_ADDRESS; }
-    int error = partition_read(vcpu->partition, at, &request, calls[number].bytes);
+    const struct call *call = &calls[number];
+    ASSERT(call->bytes <= sizeof request);
+    int error = partition_read(vcpu->partition, at, request, call->bytes);
     if (error != 0) { return error; }
     vcpu->wait_request = at;
     caller = vcpu;
-    error = check_and_act(&calls[number], &request);
-    int copied = partition_write(vcpu->partition, at, &request, calls[number].bytes);
+    error = check_and_act(call, request);
+    int copied = partition_write(vcpu->partition, at, request, call->bytes);
     return error != 0 ? error : copied;
 }
 

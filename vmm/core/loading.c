@@ -28,7 +28,7 @@ int loading_open(struct partition *p) {
     return error;
 }
 
-int loading_close(const struct partition *p) {
+int loading_close(struct partition *p) {
     if (shown == NULL || (p != NULL && shown != p)) { return -MULLION_E_STATE; }
     unmap();
     return 0;

@@ -10,6 +10,6 @@
 int loading_open(struct partition *p);
 
 /** Closes the window if it shows `p`, or whatever it shows if `p` is NULL; -MULLION_E_STATE if it does not. */
-int loading_close(const struct partition *p);
+int loading_close(struct partition *p);
 
 #endif
