@@ -94,7 +94,7 @@ soak:
 size: image
 	@tools/check-size --report
 
-lint: build/agent/gen/dsdt.h
+lint: build/agent/gen/dsdt.h build/agent/lib-host.path
 	@exec $(PYTHON) tools/lint
 
 clean:

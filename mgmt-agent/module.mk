@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The agent: the unikernel's image, the same sources as a Linux process, their unit tests and fuzzers.
-#   agent          build/agent/agent.bin and build/agent/agent-linux
+#   agent          build/agent/agent.bin, build/agent/agent-linux, build/agent/https-server
 #   agent-crash    build/agent/agent-crash.bin: a test image with the command `crash-agent`
 #   agent-unit     builds and runs tests/unit/agent_*.c with ASan and UBSan
 #   agent-fuzz     runs each fuzzer over its corpus for FUZZ_SECONDS
@@ -15,20 +15,30 @@ agent_warn := -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
 agent_def := -Ivmm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
 agent_common := -std=c17 -D_POSIX_C_SOURCE=200809L $(agent_warn) $(agent_def) -MMD -MP
 
-agent_src := $(wildcard mgmt-agent/model/*.c mgmt-agent/loader/*.c mgmt-agent/store/*.c mgmt-agent/ui/*.c \
-	mgmt-agent/driver/*.c mgmt-agent/api/*.c)
-agent_model_src := $(wildcard mgmt-agent/os/linux/model*.c)
+agent_parts := model loader store ui api driver http tls
+agent_src := $(wildcard $(agent_parts:%=mgmt-agent/%/*.c))
+agent_net_src := $(wildcard mgmt-agent/net/*.c)
+agent_model_src := $(wildcard mgmt-agent/os/linux/model*.c) mgmt-agent/os/linux/random.c
 agent_dsdt := $(agent_out)/gen/dsdt.h
 agent_os_src := $(wildcard mgmt-agent/os/*.c)
 
 .PHONY: agent agent-crash agent-unit agent-fuzz
-agent: $(agent_out)/agent.bin $(agent_out)/agent-linux
+agent: $(agent_out)/agent.bin $(agent_out)/agent-linux $(agent_out)/https-server
 agent-crash: $(agent_out)/agent-crash.bin
 
 # ---- musl, cached outside the tree ----
 $(agent_out)/musl.path: mgmt-agent/os/musl/build.sh mgmt-agent/os/musl/syscall_arch.h third_party/pins
 	@mkdir -p $(@D)
 	CC=$(AGENT_CC) mgmt-agent/os/musl/build.sh $(CURDIR) >$@.new && mv $@.new $@
+
+# ---- lwIP, mbedTLS and picohttpparser, cached likewise; lib-VARIANT is a link to libagent.a and include/ ----
+agent_library_options := mgmt-agent/net/lwip/lwipopts.h mgmt-agent/net/lwip/arch/cc.h mgmt-agent/tls/mbedtls_config.h
+agent_library_cc = $(if $(filter fuzz,$*),$(AGENT_FUZZ_CC),$(AGENT_CC))
+$(agent_out)/lib-%.path: mgmt-agent/os/libraries.sh $(agent_library_options) third_party/pins
+	@mkdir -p $(@D)
+	CC=$(agent_library_cc) mgmt-agent/os/libraries.sh $(CURDIR) $* >$@.new && mv $@.new $@
+	@ln -sfn "$$(cat $@)" $(agent_out)/lib-$*
+.PRECIOUS: $(agent_out)/lib-%.path
 
 # ---- the virtual machine's DSDT, compiled into an array; its numbers come from mullion/machine.h ----
 $(agent_dsdt): mgmt-agent/loader/dsdt.asl vmm/include/mullion/machine.h mgmt-agent/loader/embed.py \
@@ -43,25 +53,27 @@ $(agent_dsdt): mgmt-agent/loader/dsdt.asl vmm/include/mullion/machine.h mgmt-age
 # interrupts, and exceptions never return.
 agent_uk_flags = $(agent_common) -Os -g -mno-red-zone -fno-pic -fno-pie -fcf-protection=none \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -nostdinc \
-	-isystem $$(cat $(agent_out)/musl.path)/include -isystem $$($(AGENT_CC) -print-file-name=include)
+	-isystem $$(cat $(agent_out)/musl.path)/include -isystem $(agent_out)/lib-unikernel/include \
+	-DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' -isystem $$($(AGENT_CC) -print-file-name=include)
 agent_uk_link = -nostdlib -static -no-pie -Wl,-T,mgmt-agent/os/agent.ld -Wl,--gc-sections -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 
 # $(1) = object directory, $(2) = extra flags, $(3) = image without suffix
 define agent_image
-$(1)/os/%.o: mgmt-agent/os/%.c $(agent_out)/musl.path $(FLAGS_STAMP)
+$(1)/os/%.o: mgmt-agent/os/%.c $(agent_out)/musl.path $(agent_out)/lib-unikernel.path $(FLAGS_STAMP)
 	@mkdir -p $$(@D)
 	$$(AGENT_CC) $$(agent_uk_flags) -fno-stack-protector $(2) -c $$< -o $$@
 $(1)/os/%.o: mgmt-agent/os/%.S
 	@mkdir -p $$(@D)
 	$$(AGENT_CC) -c $$< -o $$@
-$(1)/%.o: mgmt-agent/%.c $(agent_out)/musl.path $(FLAGS_STAMP) | $(agent_dsdt)
+$(1)/%.o: mgmt-agent/%.c $(agent_out)/musl.path $(agent_out)/lib-unikernel.path $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $$(@D)
 	$$(AGENT_CC) $$(agent_uk_flags) -I$(agent_out)/gen -fstack-protector-strong $(2) -c $$< -o $$@
-$(3).elf: $(patsubst mgmt-agent/%.c,$(1)/%.o,$(agent_os_src) $(agent_src) mgmt-agent/main.c) $(1)/os/boot.o \
+$(3).elf: $(patsubst mgmt-agent/%.c,$(1)/%.o,$(agent_os_src) $(agent_src) $(agent_net_src) mgmt-agent/main.c) $(1)/os/boot.o \
 		mgmt-agent/os/agent.ld
 	$$(AGENT_CC) $$(agent_uk_link) -o $$@ $$(filter %.o,$$^) \
-		$$$$(cat $(agent_out)/musl.path)/lib/libc.a -lgcc
+		-Wl,--start-group $(agent_out)/lib-unikernel/libagent.a $$$$(cat $(agent_out)/musl.path)/lib/libc.a \
+		-Wl,--end-group -lgcc
 	@! objdump -d $$@ | grep -w syscall || \
 		{ echo "$$@: musl was to call os_syscall; see mgmt-agent/os/musl/"; rm $$@; exit 1; }
 $(3).bin: $(3).elf mgmt-agent/os/seal.py
@@ -73,32 +85,43 @@ $(eval $(call agent_image,$(agent_out)/obj,,$(agent_out)/agent))
 $(eval $(call agent_image,$(agent_out)/obj-crash,-DMULLION_PLANTED_CRASH=1,$(agent_out)/agent-crash))
 
 # ---- the Linux process ----
-agent_linux_flags = $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=address,undefined \
+agent_host_include = -isystem $(agent_out)/lib-host/include -DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>'
+agent_host_library := $(agent_out)/lib-host/libagent.a
+agent_linux_flags = $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen $(agent_host_include) -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 agent_linux_objects := $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(agent_src) $(agent_model_src))
 
 $(agent_out)/obj-linux/main.o: agent_linux_flags += -Dmain=agent_main
-$(agent_out)/obj-linux/%.o: mgmt-agent/%.c $(FLAGS_STAMP) | $(agent_dsdt)
+$(agent_out)/obj-linux/%.o: mgmt-agent/%.c $(agent_out)/lib-host.path $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $(@D)
 	$(AGENT_CC) $(agent_linux_flags) -c $< -o $@
-$(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux/start.o $(agent_out)/obj-linux/main.o
-	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^
+$(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux/start.o \
+		$(agent_out)/obj-linux/os/linux/sockets.o $(agent_out)/obj-linux/main.o
+	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^ $(agent_host_library)
+
+# ---- the HTTPS server alone, with a handler of its test's own ----
+agent_https_objects := $(filter $(agent_out)/obj-linux/http/% $(agent_out)/obj-linux/tls/%,$(agent_linux_objects)) \
+	$(agent_out)/obj-linux/os/linux/sockets.o $(agent_out)/obj-linux/os/linux/random.o
+$(agent_out)/https-server: tests/system/https_server.c $(agent_https_objects)
+	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) $(agent_host_library)
 
 # ---- unit tests ----
 agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agent_*.c))
 build/unit/agent_%: tests/unit/agent_%.c tests/unit/agent_test.h $(agent_linux_objects) $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) -lcmocka
+	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) $(agent_host_library) -lcmocka
 agent-unit: $(agent_tests)
 	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit
 
 # ---- fuzzers ----
-agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader
-$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) $(agent_model_src) $(FLAGS_STAMP) | $(agent_dsdt)
+agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_http
+$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) $(agent_model_src) $(agent_out)/lib-fuzz.path $(FLAGS_STAMP) \
+		| $(agent_dsdt)
 	@mkdir -p $(@D)
 	$(AGENT_FUZZ_CC) $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
+		-isystem $(agent_out)/lib-fuzz/include -DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' \
+		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(agent_out)/lib-fuzz/libagent.a
 agent-fuzz: $(agent_fuzzers)
 	@for fuzzer in $^; do name=$${fuzzer##*/}; mkdir -p build/fuzz/new/$$name; \
 		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \

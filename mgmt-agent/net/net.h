@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mullion/abi.h"
+#include "http/stream.h"
 
 #define NET_PORT_SLOT       8u /* of the agent's network port */
 #define NET_HTTPS_PORT      443u
@@ -50,8 +50,11 @@ struct net_status {
     uint32_t generation;             /* grows whenever anything above has changed */
 };
 
+/** Gets the stream of each client of NET_HTTPS_PORT. */
+typedef void net_accept(struct stream *stream);
+
 /** Starts the port in NET_PORT_SLOT and asks for an address. @return 0 or a negative MULLION_E_ code */
-int net_start(const struct net_config *config, uint64_t tsc_khz);
+int net_start(const struct net_config *config, uint64_t tsc_khz, net_accept *accept);
 
 /** Takes in what has arrived and does what is due. Call after every event and at net_deadline(). */
 void net_poll(void);
