@@ -26,44 +26,52 @@
 /* CPUID leaf at which a partition finds "MullionVMM" and, in EAX, 1 if it is the agent, else 0. */
 #define MULLION_CPUID_LEAF 0x40000100u
 
-/** Error codes, returned negated. */
+// clang-format off
+/**
+ * Error codes, returned negated.
+ *   E_PERMISSION       the caller is not the agent, or not in ring 0
+ *   E_UNKNOWN_CALL     no such call number
+ *   E_BAD_ADDRESS      request or buffer not inside the agent's RAM, or misaligned
+ *   E_NOT_ZERO         a reserved field is not zero
+ *   E_RANGE            an index, count or size is out of its documented range
+ *   E_NO_PARTITION     no partition has this identifier
+ *   E_STATE            the partition is not in a state that allows this
+ *   E_NAME             name empty, not terminated, bad character, or already used
+ *   E_PARTITION_LIMIT  all partition identifiers are in use
+ *   E_CPU_UNKNOWN      no such CPU
+ *   E_CPU_BUSY         the CPU belongs to another partition or to the agent
+ *   E_CPU_NOT_STARTED  the CPU did not come up at boot
+ *   E_CPU_TWICE        the same CPU is named twice in one request
+ *   E_MEMORY_ALIGN     address or size is not a multiple of 2 MiB
+ *   E_MEMORY_NOT_RAM   range is not RAM that partitions may own
+ *   E_MEMORY_BUSY      range overlaps memory that has an owner
+ *   E_MEMORY_DIRTY     range is free but not yet scrubbed: try again later
+ *   E_GPA_OVERLAP      guest-physical range overlaps another range or a device
+ *   E_RANGE_LIMIT      MULLION_MAX_RANGES reached
+ *   E_POOL             the VMM's page pool cannot serve this partition
+ *   E_CALLER_MODE      the caller was not in 64-bit mode
+ *   E_HARDWARE         the machine has no means for this (for example no power-off register)
+ *   E_BUSY             a CPU did not leave its guest in time; the partition is STOPPED, reason STUCK
+ *   E_ENTRY            the entry state is not one that the VMM starts
+ *   E_NO_PORT          no port in this slot
+ *   E_SLOT_BUSY        something is plugged into the slot already, or the port is linked already
+ *   E_PORT_KIND        the two ports are of different kinds, or one and the same
+ *   E_PCI_UNUSABLE     the function cannot be given away: see mullion_pci_info.use
+ *   E_PCI_BUSY         the function has an owner
+ *   E_PCI_ROOM         the partition's window for BARs, or the VMM's vectors, are used up
+ */
 enum mullion_error {
-    MULLION_OK = 0,
-    MULLION_E_PERMISSION = 1,       /* the caller is not the agent, or not in ring 0 */
-    MULLION_E_UNKNOWN_CALL = 2,     /* no such call number */
-    MULLION_E_BAD_ADDRESS = 3,      /* request or buffer not inside the agent's RAM, or misaligned */
-    MULLION_E_NOT_ZERO = 4,         /* a reserved field is not zero */
-    MULLION_E_RANGE = 5,            /* an index, count or size is out of its documented range */
-    MULLION_E_NO_PARTITION = 6,     /* no partition has this identifier */
-    MULLION_E_STATE = 7,            /* the partition is not in a state that allows this */
-    MULLION_E_NAME = 8,             /* name empty, not terminated, bad character, or already used */
-    MULLION_E_PARTITION_LIMIT = 9,  /* all partition identifiers are in use */
-    MULLION_E_CPU_UNKNOWN = 10,     /* no such CPU */
-    MULLION_E_CPU_BUSY = 11,        /* the CPU belongs to another partition or to the agent */
-    MULLION_E_CPU_NOT_STARTED = 12, /* the CPU did not come up at boot */
-    MULLION_E_CPU_TWICE = 13,       /* the same CPU is named twice in one request */
-    MULLION_E_MEMORY_ALIGN = 14,    /* address or size is not a multiple of 2 MiB */
-    MULLION_E_MEMORY_NOT_RAM = 15,  /* range is not RAM that partitions may own */
-    MULLION_E_MEMORY_BUSY = 16,     /* range overlaps memory that has an owner */
-    MULLION_E_MEMORY_DIRTY = 17,    /* range is free but not yet scrubbed: try again later */
-    MULLION_E_GPA_OVERLAP = 18,     /* guest-physical range overlaps another range or a device */
-    MULLION_E_RANGE_LIMIT = 19,     /* MULLION_MAX_RANGES reached */
-    MULLION_E_POOL = 20,            /* the VMM's page pool cannot serve this partition */
-    MULLION_E_CALLER_MODE = 21,     /* the caller was not in 64-bit mode */
-    MULLION_E_HARDWARE = 22,        /* the machine has no means for this (for example no power-off register) */
-    MULLION_E_BUSY = 23,            /* a CPU did not leave its guest in time; the partition is STOPPED, reason STUCK */
-    MULLION_E_ENTRY = 24,           /* the entry state is not one that the VMM starts */
-    MULLION_E_NO_PORT = 25,         /* no port in this slot */
-    MULLION_E_SLOT_BUSY = 26,       /* something is plugged into the slot already, or the port is linked already */
-    MULLION_E_PORT_KIND = 27,       /* the two ports are of different kinds, or one and the same */
-    MULLION_E_PCI_UNUSABLE = 28,    /* the function cannot be given away: see mullion_pci_info.use */
-    MULLION_E_PCI_BUSY = 29,        /* the function has an owner */
-    MULLION_E_PCI_ROOM = 30,        /* the partition's window for BARs, or the VMM's vectors, are used up */
-    MULLION_E_COUNT = 31,
+    MULLION_OK = 0, MULLION_E_PERMISSION = 1, MULLION_E_UNKNOWN_CALL = 2, MULLION_E_BAD_ADDRESS = 3,
+    MULLION_E_NOT_ZERO = 4, MULLION_E_RANGE = 5, MULLION_E_NO_PARTITION = 6, MULLION_E_STATE = 7, MULLION_E_NAME = 8,
+    MULLION_E_PARTITION_LIMIT = 9, MULLION_E_CPU_UNKNOWN = 10, MULLION_E_CPU_BUSY = 11, MULLION_E_CPU_NOT_STARTED = 12,
+    MULLION_E_CPU_TWICE = 13, MULLION_E_MEMORY_ALIGN = 14, MULLION_E_MEMORY_NOT_RAM = 15, MULLION_E_MEMORY_BUSY = 16,
+    MULLION_E_MEMORY_DIRTY = 17, MULLION_E_GPA_OVERLAP = 18, MULLION_E_RANGE_LIMIT = 19, MULLION_E_POOL = 20,
+    MULLION_E_CALLER_MODE = 21, MULLION_E_HARDWARE = 22, MULLION_E_BUSY = 23, MULLION_E_ENTRY = 24,
+    MULLION_E_NO_PORT = 25, MULLION_E_SLOT_BUSY = 26, MULLION_E_PORT_KIND = 27, MULLION_E_PCI_UNUSABLE = 28,
+    MULLION_E_PCI_BUSY = 29, MULLION_E_PCI_ROOM = 30, MULLION_E_COUNT = 31
 };
 
 /** Call numbers, from 0. */
-// clang-format off
 enum mullion_call {
     MULLION_CALL_PLATFORM_INFO, MULLION_CALL_CPU_INFO, MULLION_CALL_MEMORY_INFO, MULLION_CALL_MODULE_INFO,
     MULLION_CALL_PCI_INFO, MULLION_CALL_PARTITION_CREATE, MULLION_CALL_PARTITION_ADD_MEMORY, MULLION_CALL_WINDOW_OPEN,
@@ -76,86 +84,81 @@ enum mullion_call {
     MULLION_CALL_PORT_CONNECT, MULLION_CALL_PORT_DISCONNECT, MULLION_CALL_PORT_ACKNOWLEDGE, MULLION_CALL_PORT_INFO,
     MULLION_CALL_PCI_ASSIGN, MULLION_CALL_COUNT
 };
-// clang-format on
 
-/** Life of a partition as the VMM knows it. */
+/**
+ * Life of a partition as the VMM knows it.
+ *   NONE     identifier unused
+ *   DEFINED  created or reset; memory may be loaded; never ran since
+ *   STOPPED  ended; see the reason
+ */
 enum mullion_partition_state {
-    MULLION_STATE_NONE = 0,    /* identifier unused */
-    MULLION_STATE_DEFINED = 1, /* created or reset; memory may be loaded; never ran since */
-    MULLION_STATE_RUNNING = 2,
-    MULLION_STATE_PAUSED = 3,
-    MULLION_STATE_STOPPED = 4, /* ended; see the reason */
-    MULLION_STATE_COUNT = 5,
+    MULLION_STATE_NONE = 0, MULLION_STATE_DEFINED = 1, MULLION_STATE_RUNNING = 2, MULLION_STATE_PAUSED = 3,
+    MULLION_STATE_STOPPED = 4, MULLION_STATE_COUNT = 5
 };
 
-/** Why a partition is MULLION_STATE_STOPPED. */
+/**
+ * Why a partition is MULLION_STATE_STOPPED.
+ *   REQUESTED         the agent asked
+ *   POWER_OFF         guest wrote the ACPI sleep control register (S5)
+ *   RESET             guest wrote a reset register
+ *   TRIPLE_FAULT      shutdown event
+ *   UNKNOWN_EXIT      exit code that the table does not define; detail = code
+ *   REFUSED_EXIT      exit that a partition is stopped for; detail = code
+ *   MMIO_UNMAPPED     access outside the memory map; detail = guest-physical address
+ *   MMIO_INSTRUCTION  access to a device by an instruction not decoded; detail = address
+ *   ENTRY_FAILED      the CPU refused the guest state; detail = exit code
+ *   STUCK             a CPU did not leave the guest when told to
+ *   AGENT_EXIT        agent only: it ended itself; text in the log
+ *   ALL_HALTED        every vCPU waits with interrupts off: nothing can wake it
+ *   BAD_PAGE_TABLE    an instruction could not be fetched; detail = guest-linear address
+ */
 enum mullion_stop_reason {
-    MULLION_REASON_NONE = 0,
-    MULLION_REASON_REQUESTED = 1,        /* the agent asked */
-    MULLION_REASON_POWER_OFF = 2,        /* guest wrote the ACPI sleep control register (S5) */
-    MULLION_REASON_RESET = 3,            /* guest wrote a reset register */
-    MULLION_REASON_TRIPLE_FAULT = 4,     /* shutdown event */
-    MULLION_REASON_UNKNOWN_EXIT = 5,     /* exit code that the table does not define; detail = code */
-    MULLION_REASON_REFUSED_EXIT = 6,     /* exit that a partition is stopped for; detail = code */
-    MULLION_REASON_MMIO_UNMAPPED = 7,    /* access outside the memory map; detail = guest-physical address */
-    MULLION_REASON_MMIO_INSTRUCTION = 8, /* access to a device by an instruction not decoded; detail = address */
-    MULLION_REASON_ENTRY_FAILED = 9,     /* the CPU refused the guest state; detail = exit code */
-    MULLION_REASON_MACHINE_CHECK = 10,
-    MULLION_REASON_STUCK = 11,          /* a CPU did not leave the guest when told to */
-    MULLION_REASON_AGENT_EXIT = 12,     /* agent only: it ended itself; text in the log */
-    MULLION_REASON_ALL_HALTED = 13,     /* every vCPU waits with interrupts off: nothing can wake it */
-    MULLION_REASON_BAD_PAGE_TABLE = 14, /* an instruction could not be fetched; detail = guest-linear address */
-    MULLION_REASON_COUNT = 15,
+    MULLION_REASON_NONE = 0, MULLION_REASON_REQUESTED = 1, MULLION_REASON_POWER_OFF = 2, MULLION_REASON_RESET = 3,
+    MULLION_REASON_TRIPLE_FAULT = 4, MULLION_REASON_UNKNOWN_EXIT = 5, MULLION_REASON_REFUSED_EXIT = 6,
+    MULLION_REASON_MMIO_UNMAPPED = 7, MULLION_REASON_MMIO_INSTRUCTION = 8, MULLION_REASON_ENTRY_FAILED = 9,
+    MULLION_REASON_MACHINE_CHECK = 10, MULLION_REASON_STUCK = 11, MULLION_REASON_AGENT_EXIT = 12,
+    MULLION_REASON_ALL_HALTED = 13, MULLION_REASON_BAD_PAGE_TABLE = 14, MULLION_REASON_COUNT = 15
 };
 
-/** What a CPU does. */
+/** What a CPU does; OWNED: by `partition`. */
 enum mullion_cpu_state {
-    MULLION_CPU_NOT_STARTED = 0,
-    MULLION_CPU_FREE = 1,
-    MULLION_CPU_OWNED = 2, /* by `partition` */
-    MULLION_CPU_STATE_COUNT = 3,
+    MULLION_CPU_NOT_STARTED = 0, MULLION_CPU_FREE = 1, MULLION_CPU_OWNED = 2, MULLION_CPU_STATE_COUNT = 3
 };
 
-/** Who owns a run of physical memory. */
+/**
+ * Who owns a run of physical memory.
+ *   RESERVED   not RAM, firmware, or a remainder smaller than a frame
+ *   FREE       scrubbed, can be allocated
+ *   DIRTY      waits for scrubbing
+ *   MODULES    boot modules, read-only for the agent
+ *   PARTITION  `partition`
+ */
 enum mullion_owner {
-    MULLION_OWNER_RESERVED = 0, /* not RAM, firmware, or a remainder smaller than a frame */
-    MULLION_OWNER_FREE = 1,     /* scrubbed, can be allocated */
-    MULLION_OWNER_DIRTY = 2,    /* waits for scrubbing */
-    MULLION_OWNER_VMM = 3,
-    MULLION_OWNER_MODULES = 4,   /* boot modules, read-only for the agent */
-    MULLION_OWNER_PARTITION = 5, /* `partition` */
-    MULLION_OWNER_COUNT = 6,
+    MULLION_OWNER_RESERVED = 0, MULLION_OWNER_FREE = 1, MULLION_OWNER_DIRTY = 2, MULLION_OWNER_VMM = 3,
+    MULLION_OWNER_MODULES = 4, MULLION_OWNER_PARTITION = 5, MULLION_OWNER_COUNT = 6
 };
 
 /** isolation.dma: what keeps devices out of memory that is not theirs. */
 enum mullion_dma_isolation { MULLION_DMA_NONE = 0, MULLION_DMA_REMAPPED = 1 };
 
 /**
- * Vendor-neutral exit reasons: index into the counters of a vCPU. Names in mullion_exit_names().
+ * Vendor-neutral exit reasons: index into the counters of a vCPU.
+ *   INTERRUPT         a host interrupt: timer, kick from another CPU
+ *   X2APIC            MSR access in the range 0x800..0x8ff
+ *   CACHE_CONTROL     INVD, WBINVD, WBNOINVD
+ *   VIRT_INSTRUCTION  VMRUN, VMLOAD, VMX instructions, SKINIT, STGI, CLGI, INVLPGA ...
+ *   MONITOR           MONITOR, MWAIT
+ *   EXCEPTION         intercepted exception: #DB, #AC, #MC
+ *   OTHER_REFLECTED   any other exit that the table reflects or ignores
  */
 enum mullion_exit {
-    MULLION_EXIT_INTERRUPT = 0, /* a host interrupt: timer, kick from another CPU */
-    MULLION_EXIT_NMI,
-    MULLION_EXIT_INTERRUPT_WINDOW,
-    MULLION_EXIT_CPUID,
-    MULLION_EXIT_HLT,
-    MULLION_EXIT_PORT,
-    MULLION_EXIT_MSR,
-    MULLION_EXIT_X2APIC, /* MSR access in the range 0x800..0x8ff */
-    MULLION_EXIT_MMIO,
-    MULLION_EXIT_HYPERCALL,
-    MULLION_EXIT_CR_WRITE,
-    MULLION_EXIT_XSETBV,
-    MULLION_EXIT_CACHE_CONTROL,    /* INVD, WBINVD, WBNOINVD */
-    MULLION_EXIT_VIRT_INSTRUCTION, /* VMRUN, VMLOAD, VMX instructions, SKINIT, STGI, CLGI, INVLPGA ... */
-    MULLION_EXIT_MONITOR,          /* MONITOR, MWAIT */
-    MULLION_EXIT_EXCEPTION,        /* intercepted exception: #DB, #AC, #MC */
-    MULLION_EXIT_SHUTDOWN,
-    MULLION_EXIT_INIT,
-    MULLION_EXIT_OTHER_REFLECTED, /* any other exit that the table reflects or ignores */
-    MULLION_EXIT_UNKNOWN,
-    MULLION_EXIT_COUNT,
+    MULLION_EXIT_INTERRUPT = 0, MULLION_EXIT_NMI, MULLION_EXIT_INTERRUPT_WINDOW, MULLION_EXIT_CPUID, MULLION_EXIT_HLT,
+    MULLION_EXIT_PORT, MULLION_EXIT_MSR, MULLION_EXIT_X2APIC, MULLION_EXIT_MMIO, MULLION_EXIT_HYPERCALL,
+    MULLION_EXIT_CR_WRITE, MULLION_EXIT_XSETBV, MULLION_EXIT_CACHE_CONTROL, MULLION_EXIT_VIRT_INSTRUCTION,
+    MULLION_EXIT_MONITOR, MULLION_EXIT_EXCEPTION, MULLION_EXIT_SHUTDOWN, MULLION_EXIT_INIT,
+    MULLION_EXIT_OTHER_REFLECTED, MULLION_EXIT_UNKNOWN, MULLION_EXIT_COUNT
 };
+// clang-format on
 
 /** PLATFORM_INFO: the box as the VMM found it. All out. */
 struct mullion_platform_info {
@@ -195,24 +198,27 @@ struct mullion_module_info {
     char name[MULLION_TEXT_BYTES]; /* out: the text after the file name on the loader's line */
 };
 
-/** Whether a PCI function can be given to a partition, and if not, why. */
+/**
+ * Whether a PCI function can be given to a partition, and if not, why.
+ *   BRIDGE     bridges belong to nobody
+ *   NO_MSIX    has no MSI-X: its interrupts could not be remapped
+ *   SMALL_BAR  a memory BAR is smaller than a page or not page aligned: it shares one with others
+ *   SEGMENT    lies outside segment 0
+ *   NO_RESET   can be given away once, not reset between owners: not before a box reset
+ */
+// clang-format off
 enum mullion_pci_use {
-    MULLION_PCI_USABLE = 0,
-    MULLION_PCI_BRIDGE = 1,    /* bridges belong to nobody */
-    MULLION_PCI_NO_MSIX = 2,   /* has no MSI-X: its interrupts could not be remapped */
-    MULLION_PCI_SMALL_BAR = 3, /* a memory BAR is smaller than a page or not page aligned: it shares one with others */
-    MULLION_PCI_SEGMENT = 4,   /* lies outside segment 0 */
-    MULLION_PCI_NO_RESET = 5,  /* can be given away once, not reset between owners: not before a box reset */
-    MULLION_PCI_USE_COUNT = 6,
+    MULLION_PCI_USABLE = 0, MULLION_PCI_BRIDGE = 1, MULLION_PCI_NO_MSIX = 2, MULLION_PCI_SMALL_BAR = 3,
+    MULLION_PCI_SEGMENT = 4, MULLION_PCI_NO_RESET = 5, MULLION_PCI_USE_COUNT = 6
 };
+// clang-format on
 
 /** PCI_INFO: one PCI function. */
 struct mullion_pci_info {
     uint32_t index;                        /* in: 0..pci_count-1 */
     uint16_t segment, bdf, vendor, device; /* out: bdf is bus << 8 | device << 3 | function */
-    uint32_t class_code;                   /* out: base class << 16 | sub class << 8 | interface */
-    uint32_t use;                          /* out: enum mullion_pci_use */
-    uint32_t owner, slot;                  /* out: partition, 0 = nobody; slot on its bus */
+    uint32_t class_code, use; /* out: base class << 16 | sub class << 8 | interface; enum mullion_pci_use */
+    uint32_t owner, slot;     /* out: partition, 0 = nobody; slot on its bus */
 };
 
 /** PCI_ASSIGN: plugs a PCI function into a slot of a MULLION_STATE_DEFINED partition that shares CPU 0; until an IOMMU
@@ -253,16 +259,19 @@ struct mullion_port_acknowledge {
 #define MULLION_PORT_NEEDS_RESET 4u /* its driver broke the rings; it must reset the device */
 #define MULLION_PORT_LINK_UP     8u
 
-/** PORT_INFO: one port; the counters are of what this port sent. */
+/**
+ * PORT_INFO: one port; the counters are of what this port sent.
+ *   dropped_full      the peer gave no buffers for 100 ms, or was not running, or had none large enough
+ *   dropped_features  the peer has not negotiated what the header asks for
+ *   dropped_invalid   header or size makes no sense
+ *   broken            times that its driver broke the rings
+ */
 struct mullion_port_info {
     uint32_t id, slot;                                         /* in; all else is out */
     uint32_t kind, peer, peer_slot, status;                    /* enum mullion_port_kind; MULLION_PORT_ bits */
     uint64_t features;                                         /* what its driver has accepted; 0 before DRIVER_OK */
     uint64_t frames, bytes, copies, interrupts, notifications; /* console: frames = chains; copies: pieces moved */
-    uint64_t dropped_full;     /* the peer gave no buffers for 100 ms, or was not running, or had none large enough */
-    uint64_t dropped_features; /* the peer has not negotiated what the header asks for */
-    uint64_t dropped_invalid;  /* header or size makes no sense */
-    uint64_t broken;           /* times that its driver broke the rings */
+    uint64_t dropped_full, dropped_features, dropped_invalid, broken;
 };
 
 #define MULLION_CREATE_SHARES_CPU0 1u /* the driver VM: its one vCPU shares CPU 0 with the agent; one at a time */
@@ -289,12 +298,12 @@ struct mullion_partition_ref {
     uint32_t id, zero; /* in */
 };
 
-/** How vCPU 0 begins. */
-enum mullion_entry_mode {
-    MULLION_ENTRY_PROTECTED32 = 0, /* flat 32-bit segments, paging off (PVH: RBX = start info) */
-    MULLION_ENTRY_LONG64 = 1,      /* 64-bit, paging on with `cr3` (bzImage 64-bit entry: RSI = boot parameters) */
-    MULLION_ENTRY_COUNT = 2,
-};
+/**
+ * How vCPU 0 begins.
+ *   PROTECTED32  flat 32-bit segments, paging off (PVH: RBX = start info)
+ *   LONG64       64-bit, paging on with `cr3` (bzImage 64-bit entry: RSI = boot parameters)
+ */
+enum mullion_entry_mode { MULLION_ENTRY_PROTECTED32 = 0, MULLION_ENTRY_LONG64 = 1, MULLION_ENTRY_COUNT = 2 };
 
 /** Calls WINDOW_OPEN and WINDOW_CLOSE: while the window is open, GPA g of the partition appears at window_gpa
  * + g in the agent's guest-physical address space; holes stay unmapped. One window at a time. */
@@ -349,19 +358,16 @@ struct mullion_buffer {
 #define MULLION_EVENT_POWER      32ull /* somebody pressed the box's power button */
 #define MULLION_EVENT_SCRUBBED   8ull  /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
 
-/** EVENT_WAIT: sleeps until something happened since the last call, or the deadline. */
+/** EVENT_WAIT: sleeps until something happened since the last call, or the deadline. The masks have a bit per
+ * partition: its state changed; it has new console output; a port of its has another status or other features. */
 struct mullion_event_wait {
-    uint64_t deadline_tsc; /* in: 0 = do not wait, UINT64_MAX = no deadline */
-    uint64_t events;       /* out: MULLION_EVENT_ bits */
-    uint64_t state_mask;   /* out: bit per partition whose state changed */
-    uint64_t console_mask; /* out: bit per partition with new console output */
-    uint64_t port_mask;    /* out: bit per partition of which a port's status or features changed */
+    uint64_t deadline_tsc;                                /* in: 0 = do not wait, UINT64_MAX = no deadline */
+    uint64_t events, state_mask, console_mask, port_mask; /* out: MULLION_EVENT_ bits; masks */
 };
 
 /** HOST_POWER_OFF: SLP_TYP values of \_S5, which the agent reads from the firmware's DSDT. */
 struct mullion_host_power_off {
-    uint32_t slp_typa; /* in: 0..7 */
-    uint32_t slp_typb; /* in: 0..7 */
+    uint32_t slp_typa, slp_typb; /* in: 0..7 */
 };
 
 /** HOST_RESET. */
@@ -371,8 +377,7 @@ struct mullion_host_reset {
 
 /** AGENT_EXIT: the agent ends itself; the VMM logs the text and restarts it. Does not return. */
 struct mullion_agent_exit {
-    uint32_t code; /* in */
-    uint32_t zero;
+    uint32_t code, zero;           /* in */
     char text[MULLION_TEXT_BYTES]; /* in: zero-terminated */
 };
 
@@ -385,13 +390,10 @@ struct mullion_agent_exit {
 /** Header of the agent's image. */
 struct mullion_agent_header {
     uint64_t magic;
-    uint32_t abi_version;
-    uint32_t crc32;        /* IEEE 802.3 CRC-32 of the image with this field zero */
-    uint64_t load_gpa;     /* 2 MiB > load_gpa >= 4096, page aligned */
-    uint64_t image_bytes;  /* bytes in the file, header included */
-    uint64_t memory_bytes; /* image and .bss, from load_gpa */
-    uint32_t entry_offset;
-    uint32_t zero;
+    uint32_t abi_version, crc32;        /* crc32: IEEE 802.3, of the image with this field zero */
+    uint64_t load_gpa;                  /* 2 MiB > load_gpa >= 4096, page aligned */
+    uint64_t image_bytes, memory_bytes; /* in the file, header included; image and .bss, from load_gpa */
+    uint32_t entry_offset, zero;
     char version[MULLION_NAME_BYTES];
 };
 
