@@ -11,7 +11,7 @@ DRIVERVM_FUZZ_CC ?= clang
 drivervm_out := build/drivervm
 drivervm_src := $(wildcard drivervm/init/*.c drivervm/net/*.c)
 drivervm_common := -std=c17 -D_GNU_SOURCE -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -MMD -MP \
-	-Ivmm/include -Idrivervm/init -Idrivervm/net
+	-Ivmm/include -Idrivervm/include -Idrivervm/init -Idrivervm/net
 
 .PHONY: drivervm drivervm-unit drivervm-fuzz
 drivervm: $(drivervm_out)/kernel $(drivervm_out)/initramfs.cpio
@@ -66,7 +66,7 @@ FUZZ_TARGETS += drivervm-fuzz
 
 define drivervm_test
 build/unit/drivervm_$(1): tests/unit/drivervm_$(1).c tests/unit/drivervm_test.h $(drivervm_test_$(1):%=drivervm/%.c) \
-		$(wildcard drivervm/*/*.h) vmm/include/mullion/driver_rpc.h $(FLAGS_STAMP)
+		$(wildcard drivervm/*/*.h) drivervm/include/mullion/driver_rpc.h $(FLAGS_STAMP)
 	@mkdir -p $$(@D)
 	$$(DRIVERVM_CC) $$(drivervm_test_flags) -MF $$@.d -o $$@ $$(filter %.c,$$^) -lcmocka
 endef
@@ -77,7 +77,7 @@ drivervm-unit: $(drivervm_tests)
 
 # ---- the fuzzer ----
 build/fuzz/fuzz_driver_rpc: tests/fuzz/fuzz_driver_rpc.c drivervm/init/frame.c drivervm/init/server.c \
-		$(wildcard drivervm/*/*.h) vmm/include/mullion/driver_rpc.h $(FLAGS_STAMP)
+		$(wildcard drivervm/*/*.h) drivervm/include/mullion/driver_rpc.h $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(DRIVERVM_FUZZ_CC) $(drivervm_common) -MF $@.d -Idrivervm -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)

@@ -12,7 +12,7 @@ AGENT_FUZZ_CC ?= clang
 
 agent_out := build/agent
 agent_warn := -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
-agent_def := -Ivmm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
+agent_def := -Ivmm/include -Idrivervm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
 agent_common := -std=c17 -D_POSIX_C_SOURCE=200809L $(agent_warn) $(agent_def) -MMD -MP
 
 agent_parts := model loader store ui api driver http tls

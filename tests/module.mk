@@ -10,7 +10,7 @@ VMM_FUZZ_CC ?= clang
 vmm_unit_out := build/unit
 vmm_unit_flags := -std=c17 -D_GNU_SOURCE -O1 -g -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -Wno-unused-parameter \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-	-Ivmm -Ivmm/include -Itests/unit \
+	-Ivmm -Ivmm/include -Idrivervm/include -Itests/unit \
 	-DMULLION_VERSION='"unit"' -MMD -MP
 
 # ---- what each test links beside itself --------------------------------------------------------------------
