@@ -85,13 +85,9 @@ static void attached_partition_check(void)
 static void handle(const struct mullion_event_wait *event)
 {
     attach_pump();
-    if (event->state_mask != 0) {
-        machine_states_changed(&machine, event->state_mask);
-        attached_partition_check();
-    }
-    if ((event->events & MULLION_EVENT_SCRUBBED) != 0 && machine_is_waiting(&machine)) {
-        machine_bring_up(&machine);
-    }
+    machine_event(&machine, event);
+    machine_tick(&machine);
+    attached_partition_check();
     if ((event->events & MULLION_EVENT_HOST_INPUT) != 0) {
         input();
     }
@@ -114,6 +110,8 @@ int main(void)
         if (attach_pump()) {
             deadline = os_tsc() + RETRY_MS * platform.tsc_khz;
         }
+        uint64_t due = machine_deadline(&machine);
+        deadline = due < deadline ? due : deadline;
         struct mullion_event_wait event;
         console_wait(deadline, &event);
         handle(&event);

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "driver/build.h"
 #include "model/plan.h"
+#include "model/ports.h"
 #include "model/words.h"
 #include "os/os.h"
 
 #define CRASH_RESTARTS 5u /* in a row; then the partition stays down */
 #define START_DEATHS   2u /* agents that died starting one partition; then it is left alone */
 #define HASTY_MS       1000u /* a guest that reboots sooner is in a loop, which would keep the agent loading it */
+#define TOKEN_BYTES    16u
 #define CALM_MS        60000u /* a run this long makes the next crash the first again */
 
 static const char *const phase_names[PHASE_COUNT] = {
@@ -46,19 +49,37 @@ struct partition *machine_partition_by_id(struct machine *machine, uint32_t id)
     return NULL;
 }
 
+const char *machine_owner_name(const struct machine *machine, uint32_t id)
+{
+    if (id == MULLION_AGENT_ID) {
+        return "agent";
+    }
+    if (id == machine->driver.id) {
+        return DRIVER_NAME;
+    }
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        if (machine->partitions[i].id == id) {
+            return machine->partitions[i].spec->name;
+        }
+    }
+    return "?";
+}
+
 /* ---- reading
  * ----------------------------------------------------------------------------------------------- */
 
 static void site_load(struct machine *machine)
 {
     const struct box_module *module = box_module(&machine->box, MULLION_MODULE_SITE, NULL);
+    site_default(&machine->site);
     if (module == NULL) {
         problem_add(
             &machine->problems,
             "site: the boot medium has no site.json: the box has no name: copy one to its top folder");
         return;
     }
-    site_read(&machine->site_json, (const char *)module->data, module->bytes, machine->site_name,
+    machine->seed_kind = identity_from_words(module->name, machine->seed);
+    site_read(&machine->site_json, (const char *)module->data, module->bytes, &machine->site,
               &machine->problems);
 }
 
@@ -78,6 +99,20 @@ static void manifest_load(struct machine *machine)
         machine->manifest.count = 0;
     }
     plan_check(&machine->manifest, &machine->manifest_json, &machine->box);
+}
+
+/* The driver VM's name is taken. */
+static void driver_name_check(struct machine *machine)
+{
+    struct partition *p = machine_partition(machine, DRIVER_NAME);
+    if (p != NULL) {
+        problem_add(&machine->problems,
+                    "partition \"%s\": the name is the driver VM's: it is not started: give it "
+                    "another name",
+                    DRIVER_NAME);
+        p->phase = PHASE_REFUSED;
+        p->desired = DESIRED_ABSENT;
+    }
 }
 
 static void partitions_make(struct machine *machine)
@@ -120,6 +155,9 @@ static void box_problems(struct machine *machine)
 static void adopt(struct machine *machine, const struct mullion_partition_info *info)
 {
     struct partition *p = machine_partition(machine, info->name);
+    if (info->id == machine->driver.id) {
+        return;
+    }
     if (p == NULL) {
         problem_add(&machine->problems,
                     "partition \"%s\": it exists but the manifest does not name it: restart the box",
@@ -143,9 +181,18 @@ static void adopt_all(struct machine *machine)
     }
 }
 
-static void remember(struct machine *machine, const struct agent_state *state)
+static void remember_box(struct machine *machine, const struct agent_state *state)
 {
     machine->boot_ms = state->boot_ms;
+    memcpy(machine->token, state->token, sizeof(machine->token));
+    memcpy(machine->identity, state->identity, sizeof(machine->identity));
+    machine->identity_bytes = state->identity_bytes;
+    machine->seed_kind = (enum identity_source)state->seed_kind;
+    memcpy(machine->seed, state->seed, sizeof(machine->seed));
+}
+
+static void remember(struct machine *machine, const struct agent_state *state)
+{
     for (uint32_t i = 0; i < state->count; i++) {
         struct partition *p = machine_partition(machine, state->partitions[i].name);
         if (p != NULL) {
@@ -158,9 +205,9 @@ static void remember(struct machine *machine, const struct agent_state *state)
 }
 
 /* What the dead agent made and nobody can use: an unwanted one, or one whose memory is not complete. */
-static bool is_leftover(const struct partition *p)
+static bool is_leftover(struct machine *machine, const struct partition *p)
 {
-    bool complete = p->info.memory_bytes == p->spec->memory_bytes;
+    bool complete = p->info.memory_bytes == p->spec->memory_bytes && ports_are_complete(machine, p);
     return p->id != 0 && (p->desired == DESIRED_ABSENT ||
                           (p->phase == PHASE_DEFINED && (p->desired != DESIRED_RUNNING || !complete)));
 }
@@ -184,16 +231,20 @@ static void settle(struct machine *machine)
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
         start_give_up(p);
-        if (is_leftover(p)) {
+        if (is_leftover(machine, p)) {
             partition_discard(p);
             p->desired = p->id != 0 ? DESIRED_STOPPED : p->desired;
+        }
+        if (p->desired == DESIRED_STOPPED && p->phase == PHASE_RUNNING) {
+            p->live = true; /* the dead agent was stopping it */
+            p->stop_by_ms = machine_ms(machine) + PARTITION_STOP_MS;
         }
     }
 }
 
 static void take_over(struct machine *machine)
 {
-    struct agent_state state;
+    static struct agent_state state;
     bool known = state_load(machine->state_area, &state);
     problem_add(
         &machine->problems, "agent: restarted %" PRIu32 " time%s: reason in `log`: report it as a defect",
@@ -202,6 +253,10 @@ static void take_over(struct machine *machine)
     for (unsigned i = 0; i < machine->partition_count && (known || lost); i++) {
         machine->partitions[i].desired = DESIRED_ABSENT;
     }
+    if (known) {
+        remember_box(machine, &state);
+    }
+    driver_find(machine);
     adopt_all(machine);
     if (known) {
         remember(machine, &state);
@@ -210,6 +265,24 @@ static void take_over(struct machine *machine)
                                         "known: `start` the others by hand");
     }
     settle(machine);
+}
+
+/* 128 bits, as 32 hexadecimal digits. */
+static void token_make(struct machine *machine)
+{
+    uint8_t random[TOKEN_BYTES];
+    if (machine->token[0] != 0) {
+        return;
+    }
+    if (os_random(random, sizeof(random)) != 0) {
+        problem_add(&machine->problems,
+                    "token: this CPU has no source of random numbers: nobody can log in over the "
+                    "network: use the local console, or a CPU with RDRAND");
+        return;
+    }
+    for (unsigned i = 0; i < TOKEN_BYTES; i++) {
+        snprintf(machine->token + 2 * (size_t)i, 3, "%02x", random[i]);
+    }
 }
 
 void machine_read(struct machine *machine, void (*announce)(const char *line))
@@ -224,15 +297,27 @@ void machine_read(struct machine *machine, void (*announce)(const char *line))
     manifest_load(machine);
     partitions_make(machine);
     box_problems(machine);
+    driver_name_check(machine);
     if (machine->box.platform.agent_generation > 0) {
         take_over(machine);
+    } else {
+        driver_find(machine);
     }
+    token_make(machine);
     machine_save(machine);
 }
 
 void machine_save(struct machine *machine)
 {
-    struct agent_state state = {.boot_ms = machine->boot_ms, .count = machine->partition_count};
+    static struct agent_state state;
+    memset(&state, 0, sizeof(state));
+    state.boot_ms = machine->boot_ms;
+    state.count = machine->partition_count;
+    state.identity_bytes = machine->identity_bytes;
+    state.seed_kind = machine->seed_kind;
+    memcpy(state.token, machine->token, sizeof(state.token));
+    memcpy(state.seed, machine->seed, sizeof(state.seed));
+    memcpy(state.identity, machine->identity, sizeof(state.identity));
     for (unsigned i = 0; i < machine->partition_count; i++) {
         const struct partition *p = &machine->partitions[i];
         state.partitions[i] = (struct state_partition){
@@ -245,8 +330,7 @@ void machine_save(struct machine *machine)
 /* ---- running
  * ----------------------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3))) static void announce(const struct machine *machine, const char *format,
-                                                           ...)
+void machine_announce(const struct machine *machine, const char *format, ...)
 {
     char line[PROBLEM_BYTES];
     va_list arguments;
@@ -263,7 +347,7 @@ bool machine_is_waiting(const struct machine *machine)
             return true;
         }
     }
-    return false;
+    return machine->driver.phase == DRIVER_WAITING;
 }
 
 /* Counts a crash, or a reboot so hasty that it is no better; false if there were too many in a row. */
@@ -278,11 +362,12 @@ static bool row_goes_on(const struct machine *machine, struct partition *p, bool
 }
 
 /* Ended by itself: does the manifest want it started again? */
-static bool restart_wanted(const struct partition *p, bool crashed)
+static bool restart_wanted(const struct machine *machine, const struct partition *p, bool crashed)
 {
     enum manifest_policy policy = crashed ? p->spec->on_crash : p->spec->on_reboot;
     bool by_itself = crashed || p->info.reason == MULLION_REASON_RESET;
-    return by_itself && p->desired == DESIRED_RUNNING && policy == POLICY_RESTART;
+    return machine->ending == BOX_STAYS && by_itself && p->desired == DESIRED_RUNNING &&
+           policy == POLICY_RESTART;
 }
 
 /* What became of a partition that ended: words for the console and for `problems:`. */
@@ -312,7 +397,7 @@ static void start_again(struct machine *machine, struct partition *p)
 {
     struct failure failure = {.text = ""};
     if (partition_reset(machine, p, &failure) != 0) {
-        announce(machine, "%s", failure.text);
+        machine_announce(machine, "%s", failure.text);
     }
 }
 
@@ -324,11 +409,11 @@ static void ended(struct machine *machine, struct partition *p)
     char words[160];
     const struct mullion_partition_info end = p->info;
     bool crashed = words_is_crash(end.reason);
-    enum outcome outcome = !restart_wanted(p, crashed)        ? STAYS_DOWN
-                           : row_goes_on(machine, p, crashed) ? STARTED_AGAIN
-                                                              : TOO_OFTEN;
-    announce(machine, "partition \"%s\": %s%s", p->spec->name, words_reason(&end, words, sizeof(words)),
-             then[outcome]);
+    enum outcome outcome = !restart_wanted(machine, p, crashed) ? STAYS_DOWN
+                           : row_goes_on(machine, p, crashed)   ? STARTED_AGAIN
+                                                                : TOO_OFTEN;
+    machine_announce(machine, "partition \"%s\": %s%s", p->spec->name,
+                     words_reason(&end, words, sizeof(words)), then[outcome]);
     if (outcome == STARTED_AGAIN) {
         start_again(machine, p);
     } else {
@@ -340,6 +425,9 @@ static void ended(struct machine *machine, struct partition *p)
 
 void machine_states_changed(struct machine *machine, uint64_t state_mask)
 {
+    if (machine->driver.id != 0 && (state_mask >> machine->driver.id & 1) != 0) {
+        driver_changed(machine);
+    }
     for (uint32_t id = 1; id < MULLION_MAX_PARTITIONS; id++) {
         struct partition *p = (state_mask >> id & 1) != 0 ? machine_partition_by_id(machine, id) : NULL;
         if (p == NULL) {
@@ -348,6 +436,7 @@ void machine_states_changed(struct machine *machine, uint64_t state_mask)
         partition_refresh(p);
         if (p->phase == PHASE_STOPPED && p->live) {
             p->live = false;
+            p->stop_by_ms = 0;
             ended(machine, p);
         }
     }
@@ -356,12 +445,16 @@ void machine_states_changed(struct machine *machine, uint64_t state_mask)
 void machine_bring_up(struct machine *machine)
 {
     machine_states_changed(machine, UINT64_MAX); /* what ended while the agent was dead */
+    if (driver_bring_up(machine)) {
+        return; /* it is the first to choose its memory */
+    }
+    driver_agent_ports(machine);
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
         bool startable = p->phase == PHASE_ABSENT || p->phase == PHASE_WAITING || p->phase == PHASE_DEFINED;
         struct failure failure = {.text = ""};
         if (p->desired == DESIRED_RUNNING && startable && partition_start(machine, p, &failure) != 0) {
-            announce(machine, "%s", failure.text);
+            machine_announce(machine, "%s", failure.text);
         }
     }
 }

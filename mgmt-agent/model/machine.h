@@ -6,15 +6,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "driver/driver.h"
 #include "model/box.h"
+#include "model/identity.h"
 #include "model/manifest.h"
+#include "model/site.h"
 #include "store/state.h"
 
 /** Where a partition is in its life, as the agent sees it. */
 enum partition_phase {
     PHASE_REFUSED, /* its manifest entry has an error: never created */
     PHASE_ABSENT,  /* not created: no CPU or memory is held */
-    PHASE_WAITING, /* to be created when its memory has been scrubbed */
+    PHASE_WAITING, /* to be created when its memory has been scrubbed and its addresses are known */
     PHASE_DEFINED, /* created, not started */
     PHASE_RUNNING,
     PHASE_PAUSED,
@@ -36,16 +39,34 @@ struct partition {
     uint32_t crash_restarts;
     uint32_t attempts;                  /* starts begun and not ended, by agents that died in them too */
     bool live;                          /* was running; its end has not been dealt with yet */
+    uint64_t stop_by_ms;                /* its power button was pressed: stopped by force then; 0: no */
     struct mullion_partition_info info; /* as of the last change */
     struct failure trouble;             /* shown under `problems:`; empty if all is well */
+};
+
+/** What the whole box is about to do. */
+enum box_ending {
+    BOX_STAYS = 0,
+    BOX_REBOOTS,
+    BOX_POWERS_OFF,
 };
 
 struct machine {
     struct box box;
     struct json manifest_json, site_json;
     struct manifest manifest;
-    char site_name[MULLION_NAME_BYTES];
-    struct problem_list problems; /* those that do not change: manifest, box */
+    struct site site;
+    uint8_t seed[STATE_SEED_BYTES]; /* of names and MAC addresses */
+    enum identity_source seed_kind;
+    char token[STATE_TOKEN_BYTES];          /* empty: no entropy, so nobody can log in */
+    uint8_t identity[STATE_IDENTITY_BYTES]; /* of TLS; the bytes are tls/'s */
+    uint32_t identity_bytes;
+    struct driver driver;
+    bool has_lease;
+    enum box_ending ending;
+    uint64_t ending_from_ms, ending_by_ms; /* then the next step is taken without asking any longer */
+    bool guests_gone;                      /* all partitions have ended, the driver VM is next */
+    struct problem_list problems;          /* those that do not change: manifest, box */
     unsigned partition_count;
     struct partition partitions[MANIFEST_MAX_PARTITIONS];
     uint8_t *state_area;
@@ -71,6 +92,35 @@ bool machine_is_waiting(const struct machine *machine);
  */
 void machine_states_changed(struct machine *machine, uint64_t state_mask);
 
+/** Takes note of everything that EVENT_WAIT has told; machine_tick() is to follow. */
+void machine_event(struct machine *machine, const struct mullion_event_wait *event);
+
+/** Does what is due. Cheap if nothing is. */
+void machine_tick(struct machine *machine);
+
+/** @return the TSC at which machine_tick() has something to do at the latest, UINT64_MAX for never */
+uint64_t machine_deadline(const struct machine *machine);
+
+/** @return milliseconds since the VMM got control */
+uint64_t machine_ms(const struct machine *machine);
+
+/** From now on names and MAC addresses can be made: `seed` is set. */
+void machine_identify(struct machine *machine, enum identity_source source);
+
+/** @return whether the agent has its network port: then net_start() may be called */
+bool machine_net_ready(const struct machine *machine);
+
+/** Formats a line about something that happened by itself and passes it to `announce`. */
+__attribute__((format(printf, 2, 3))) void machine_announce(const struct machine *machine, const char *format,
+                                                            ...);
+
+/**
+ * Ends all partitions, by their power buttons and after a time-out by force, then the driver VM, then
+ * restarts the box or switches it off.
+ * @return 0, or -1 with *failure if the box cannot do that
+ */
+int machine_end(struct machine *machine, enum box_ending how, struct failure *failure);
+
 /** Keeps what must outlive the agent. Called by every function that changes it. */
 void machine_save(struct machine *machine);
 
@@ -79,6 +129,9 @@ struct partition *machine_partition(struct machine *machine, const char *name);
 
 /** @return the partition with this identifier of the VMM, or NULL */
 struct partition *machine_partition_by_id(struct machine *machine, uint32_t id);
+
+/** @return the name of the partition with this identifier of the VMM, the agent and the driver VM included */
+const char *machine_owner_name(const struct machine *machine, uint32_t id);
 
 /** @return "running", "stopped" ...: one word */
 const char *machine_phase_name(enum partition_phase phase);
@@ -91,6 +144,12 @@ int partition_start(struct machine *machine, struct partition *p, struct failure
 
 /** Stops it at once, without asking the guest. */
 int partition_stop(struct machine *machine, struct partition *p, struct failure *failure);
+
+#define PARTITION_STOP_MS 30000u /* that a guest has after its power button was pressed */
+
+/** Presses its power button, and stops it by force if it still runs after PARTITION_STOP_MS; a paused one at
+ * once. */
+int partition_stop_gracefully(struct machine *machine, struct partition *p, struct failure *failure);
 
 int partition_pause(struct machine *machine, struct partition *p, struct failure *failure);
 int partition_resume(struct machine *machine, struct partition *p, struct failure *failure);

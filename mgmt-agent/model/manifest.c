@@ -4,41 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "model/document.h"
+#include "model/manifest_links.h"
 #include "model/schema.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
-#define API_VERSION   "mullion/v1"
 #define MAX_CPU_INDEX 65535
-
-/* A document while it is read. */
-struct reading {
-    bool head_ok; /* apiVersion and kind are what this agent knows */
-    struct manifest *manifest;
-    char *site_name;
-};
-
-static void read_head(const struct json *json, const struct json_node *value, void *into, const char *wanted)
-{
-    const char *const words[] = {wanted, NULL};
-    if (schema_choice(json, value, words) < 0) {
-        ((struct reading *)into)->head_ok = false;
-    }
-}
-
-static void read_api_version(const struct json *json, const struct json_node *value, void *into)
-{
-    read_head(json, value, into, API_VERSION);
-}
-
-static void read_kind_machine(const struct json *json, const struct json_node *value, void *into)
-{
-    read_head(json, value, into, "Machine");
-}
-
-static void read_kind_site(const struct json *json, const struct json_node *value, void *into)
-{
-    read_head(json, value, into, "Site");
-}
 
 /* ---- fields of a partition --------------------------------------------------------------------------------
  */
@@ -237,6 +208,7 @@ static void partition_read(const struct json *json, const struct json_node *valu
         {"autostart", false, read_autostart, NULL},
         {"onReboot", false, read_on_reboot, NULL},
         {"onCrash", false, read_on_crash, NULL},
+        {"nics", false, manifest_read_nics, NULL},
     };
     *spec = (struct partition_spec){.autostart = true, .on_reboot = POLICY_RESTART, .node = value};
     spec->valid = schema_read(json, value, fields, COUNT(fields), spec) && spec->name[0] != 0;
@@ -259,7 +231,7 @@ static void name_check(const struct json *json, struct manifest *manifest, struc
 
 static void read_partitions(const struct json *json, const struct json_node *value, void *into)
 {
-    struct manifest *manifest = ((struct reading *)into)->manifest;
+    struct manifest *manifest = ((struct document *)into)->target;
     if (!schema_type(json, value, JSON_ARRAY, "a list of partitions [...]")) {
         return;
     }
@@ -276,42 +248,34 @@ static void read_partitions(const struct json *json, const struct json_node *val
     }
 }
 
+static void read_links(const struct json *json, const struct json_node *value, void *into)
+{
+    (void)into; /* they name partitions, which may stand behind them: read when all are known */
+    schema_type(json, value, JSON_ARRAY, "a list of links [...]");
+}
+
 void manifest_read(struct manifest *manifest, struct json *json, const char *text, size_t bytes,
                    struct problem_list *problems)
 {
     static const struct schema_field fields[] = {
-        {"apiVersion", true, read_api_version, "\"" API_VERSION "\""},
-        {"kind", true, read_kind_machine, "\"Machine\""},
+        {"apiVersion", true, document_read_version, "\"" DOCUMENT_VERSION "\""},
+        {"kind", true, document_read_kind_machine, "\"Machine\""},
         {"partitions", true, read_partitions, "a list, which may be empty: []"},
+        {"links", false, read_links, NULL},
     };
     manifest->usable = false;
     manifest->count = 0;
+    manifest->link_count = 0;
     const struct json_node *root = json_parse(json, "manifest", text, bytes, problems);
     if (root == NULL) {
         return;
     }
-    struct reading reading = {.head_ok = true, .manifest = manifest};
-    schema_read(json, root, fields, COUNT(fields), &reading);
-    manifest->usable = root->type == JSON_OBJECT && reading.head_ok &&
+    struct document document = {.head_ok = true, .target = manifest};
+    schema_read(json, root, fields, COUNT(fields), &document);
+    manifest->usable = root->type == JSON_OBJECT && document.head_ok &&
                        json_member(root, "apiVersion") != NULL && json_member(root, "kind") != NULL;
-}
-
-static void read_site_name(const struct json *json, const struct json_node *value, void *into)
-{
-    schema_string(json, value, ((struct reading *)into)->site_name, MULLION_NAME_BYTES,
-                  "a string, for example \"rack-7\"");
-}
-
-bool site_read(struct json *json, const char *text, size_t bytes, char name[MULLION_NAME_BYTES],
-               struct problem_list *problems)
-{
-    static const struct schema_field fields[] = {
-        {"apiVersion", true, read_api_version, "\"" API_VERSION "\""},
-        {"kind", true, read_kind_site, "\"Site\""},
-        {"name", true, read_site_name, "a string, for example \"rack-7\""},
-    };
-    name[0] = 0;
-    const struct json_node *root = json_parse(json, "site", text, bytes, problems);
-    struct reading reading = {.head_ok = true, .site_name = name};
-    return root != NULL && schema_read(json, root, fields, COUNT(fields), &reading);
+    if (root->type == JSON_OBJECT) {
+        manifest_links_read(manifest, json, json_member(root, "links"));
+        manifest_macs_check(manifest, json);
+    }
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/address.h"
 #include "model/json.h"
 #include "mullion/abi.h"
 
@@ -14,12 +15,29 @@
 #define MANIFEST_CMDLINE_BYTES  2048u              /* what Linux on x86 reads */
 #define MANIFEST_MEMORY_UNIT    UINT64_C(0x200000) /* MULLION_FRAME_BYTES */
 
+#define MANIFEST_MAX_NICS  8u  /* of one partition */
+#define MANIFEST_MAX_JACKS 32u /* network ports of all partitions on the uplink */
+#define MANIFEST_MAX_LINKS 64u
+#define MANIFEST_MAX_ENDS  16u /* of links at one partition */
+
 #define MANIFEST_MEMORY_MIN UINT64_C(0x1000000) /* 16 MiB: nothing that the loader knows starts with less */
 
 /** What to do when a partition has ended by itself. */
 enum manifest_policy {
     POLICY_STOP = 0,
     POLICY_RESTART = 1,
+};
+
+/** A network port of a partition on the bridge to the outside. */
+struct nic_spec {
+    bool has_mac; /* else it is derived */
+    uint8_t mac[ADDRESS_MAC_BYTES];
+};
+
+/** A direct link between two partitions. */
+struct link_spec {
+    enum mullion_port_kind kind;
+    unsigned ends[2]; /* indices of partitions; unlike */
 };
 
 /** What the manifest says about one partition. */
@@ -34,15 +52,19 @@ struct partition_spec {
     char cmdline[MANIFEST_CMDLINE_BYTES];
     bool autostart;
     enum manifest_policy on_reboot, on_crash;
+    uint32_t nic_count;
+    struct nic_spec nics[MANIFEST_MAX_NICS];
     bool valid; /* no error found so far; a partition that is not valid is never created */
     /* Where it stands, for later complaints. */
-    const struct json_node *node, *cpus_node, *memory_node, *kernel_node, *initramfs_node;
+    const struct json_node *node, *cpus_node, *memory_node, *kernel_node, *initramfs_node, *nics_node;
 };
 
 struct manifest {
     bool usable; /* false: nothing of it can be carried out */
     unsigned count;
     struct partition_spec partitions[MANIFEST_MAX_PARTITIONS];
+    unsigned link_count;
+    struct link_spec links[MANIFEST_MAX_LINKS]; /* those without error */
 };
 
 /**
@@ -54,9 +76,5 @@ void manifest_read(struct manifest *manifest, struct json *json, const char *tex
 
 /** Reads a memory size like "256MiB" or "2GiB". @return 0 if it is none, or too large */
 uint64_t manifest_memory_size(const char *text);
-
-/** Reads and checks a site configuration; `name` gets the site's name. @return whether it has no error */
-bool site_read(struct json *json, const char *text, size_t bytes, char name[MULLION_NAME_BYTES],
-               struct problem_list *problems);
 
 #endif

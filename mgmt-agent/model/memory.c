@@ -164,3 +164,16 @@ int memory_choose(const struct mullion_memory_info *runs, unsigned run_count, ui
     }
     return 0;
 }
+
+int memory_choose_block(const struct mullion_memory_info *runs, unsigned run_count, uint64_t bytes,
+                        uint64_t *hpa, bool *dirty)
+{
+    struct span span = span_fitting(runs, run_count, bytes);
+    if (span.bytes == 0 || span.hpa + bytes > MACHINE_LOW_RAM_END) {
+        return -MULLION_E_MEMORY_BUSY;
+    }
+    span.bytes = bytes;
+    *hpa = span.hpa;
+    *dirty = touches_dirty(runs, run_count, span);
+    return 0;
+}

@@ -28,4 +28,12 @@ struct memory_choice {
 int memory_choose(const struct mullion_memory_info *runs, unsigned run_count, uint64_t bytes,
                   struct memory_choice *choice);
 
+/**
+ * Chooses one piece for a partition that sees its memory at the addresses of the box: the lowest that fits
+ * below MACHINE_LOW_RAM_END.
+ * @return 0 or -MULLION_E_MEMORY_BUSY
+ */
+int memory_choose_block(const struct mullion_memory_info *runs, unsigned run_count, uint64_t bytes,
+                        uint64_t *hpa, bool *dirty);
+
 #endif

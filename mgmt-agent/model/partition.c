@@ -8,6 +8,7 @@
 #include "loader/loader.h"
 #include "model/machine.h"
 #include "model/memory.h"
+#include "model/ports.h"
 #include "model/words.h"
 #include "os/os.h"
 
@@ -116,6 +117,21 @@ static int choose(struct machine *machine, struct partition *p, struct memory_ch
     return error == 0 ? 0 : fail(failure, p, "cannot have its memory: %s", words_error(error));
 }
 
+/* Without a seed there are no MAC addresses yet: a box without UUID waits for its first port's. */
+static bool waits_for_addresses(const struct machine *machine, const struct partition *p)
+{
+    struct port_plan plans[PORT_MAX];
+    unsigned count =
+        ports_plan(&machine->manifest, (unsigned)(p->spec - machine->manifest.partitions), plans);
+    return count > 0 && machine->seed_kind == IDENTITY_NONE;
+}
+
+static int plug_ports(struct machine *machine, struct partition *p, struct failure *failure)
+{
+    long error = ports_plug(machine, p);
+    return error == 0 ? 0 : fail(failure, p, "cannot have its ports: %s", words_error(error));
+}
+
 /* Memory is looked at before CPUs are claimed, so that a partition that must wait holds nothing. */
 static int create(struct machine *machine, struct partition *p, struct failure *failure)
 {
@@ -124,7 +140,7 @@ static int create(struct machine *machine, struct partition *p, struct failure *
     if (error != 0) {
         return error;
     }
-    if (choice.dirty) {
+    if (choice.dirty || waits_for_addresses(machine, p)) {
         p->phase = PHASE_WAITING;
         return 0;
     }
@@ -132,6 +148,7 @@ static int create(struct machine *machine, struct partition *p, struct failure *
     if (error == 0) {
         p->phase = PHASE_DEFINED;
         error = give_memory(p, &choice, failure);
+        error = error == 0 ? plug_ports(machine, p, failure) : error;
         if (error != 0) {
             partition_discard(p);
         }
@@ -204,6 +221,7 @@ static int make_defined(struct machine *machine, struct partition *p, struct fai
 static int run(struct machine *machine, struct partition *p, struct failure *failure)
 {
     p->desired = DESIRED_RUNNING;
+    p->stop_by_ms = 0;
     p->attempts++;
     machine_save(machine);
     int error = make_defined(machine, p, failure);
@@ -226,6 +244,9 @@ static int run(struct machine *machine, struct partition *p, struct failure *fai
 
 int partition_start(struct machine *machine, struct partition *p, struct failure *failure)
 {
+    if (machine->ending != BOX_STAYS) {
+        return fail(failure, p, "cannot be started: the box is going down: wait until it is up again");
+    }
     if (p->phase == PHASE_REFUSED) {
         return fail(failure, p,
                     "cannot be started: its manifest entry has an error (see `status`): correct the manifest "
@@ -256,6 +277,7 @@ int partition_stop(struct machine *machine, struct partition *p, struct failure 
 {
     bool was_waiting = p->phase == PHASE_WAITING;
     p->desired = p->id == 0 ? DESIRED_ABSENT : DESIRED_STOPPED;
+    p->stop_by_ms = 0;
     int error = 0;
     if (was_waiting) {
         p->phase = PHASE_ABSENT;
@@ -264,6 +286,20 @@ int partition_stop(struct machine *machine, struct partition *p, struct failure 
         p->live = p->live && error != 0;
     }
     machine_save(machine);
+    return error;
+}
+
+int partition_stop_gracefully(struct machine *machine, struct partition *p, struct failure *failure)
+{
+    if (p->phase != PHASE_RUNNING) {
+        return partition_stop(machine, p, failure); /* it could not react */
+    }
+    int error = simple_call(p, MULLION_CALL_PARTITION_POWER_BUTTON, "stopped", failure);
+    if (error == 0) {
+        p->desired = DESIRED_STOPPED;
+        p->stop_by_ms = machine_ms(machine) + PARTITION_STOP_MS;
+        machine_save(machine);
+    }
     return error;
 }
 

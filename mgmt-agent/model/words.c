@@ -33,6 +33,12 @@ static const char *const errors[MULLION_E_COUNT] = {
     [MULLION_E_BUSY] =
         "a CPU did not obey in time, the partition counts as crashed: destroy it and start it again",
     [MULLION_E_ENTRY] = "the VMM does not start a partition at this address: replace the kernel's file",
+    [MULLION_E_NO_PORT] = "there is no port in this slot: report this as a defect",
+    [MULLION_E_SLOT_BUSY] = "the slot or the port is taken already: report this as a defect",
+    [MULLION_E_PORT_KIND] = "the two ports are of different kinds: report this as a defect",
+    [MULLION_E_PCI_UNUSABLE] = "the function cannot be given away: see `pci` for the reason",
+    [MULLION_E_PCI_BUSY] = "the function belongs to somebody else: report this as a defect",
+    [MULLION_E_PCI_ROOM] = "its memory windows or interrupts do not fit any more: use fewer functions",
 };
 
 const char *words_error(long code)
@@ -151,4 +157,30 @@ const char *words_owner(unsigned owner)
     static const char *const words[MULLION_OWNER_COUNT] = {"reserved", "free",    "free, waits for scrubbing",
                                                            "VMM",      "modules", "partition"};
     return owner < MULLION_OWNER_COUNT ? words[owner] : "?";
+}
+
+const char *words_pci_use(unsigned use)
+{
+    static const char *const words[MULLION_PCI_USE_COUNT] = {
+        [MULLION_PCI_USABLE] = "usable",
+        [MULLION_PCI_BRIDGE] = "a bridge: it belongs to nobody",
+        [MULLION_PCI_NO_MSIX] = "it has no MSI-X: its interrupts could not be given to a partition",
+        [MULLION_PCI_SMALL_BAR] =
+            "a memory window is smaller than a page or not aligned: it shares one with others",
+        [MULLION_PCI_SEGMENT] = "it lies outside PCI segment 0",
+        [MULLION_PCI_NO_RESET] = "it cannot be reset: it can be given away once until the box is restarted",
+    };
+    return use < MULLION_PCI_USE_COUNT ? words[use] : "?";
+}
+
+const char *words_dma(unsigned isolation)
+{
+    return isolation == MULLION_DMA_REMAPPED ? "devices reach only the memory of the partition that has them"
+                                             : "the driver VM's devices can reach all memory: this box or "
+                                               "this version has no DMA remapping";
+}
+
+const char *words_port_kind(unsigned kind)
+{
+    return kind == MULLION_PORT_NET ? "net" : kind == MULLION_PORT_CONSOLE ? "console" : "?";
 }

@@ -29,4 +29,13 @@ const char *words_cpu_state(unsigned state);
 /** @return "free", "waiting for scrubbing" ... */
 const char *words_owner(unsigned owner);
 
+/** @return why a PCI function can or cannot be given away; enum mullion_pci_use */
+const char *words_pci_use(unsigned use);
+
+/** @return "net" or "console" */
+const char *words_port_kind(unsigned kind);
+
+/** @return what enum mullion_dma_isolation means */
+const char *words_dma(unsigned isolation);
+
 #endif

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-#define MAGIC       0x31455441545341ull /* "ASATE1" */
+#include "store/crc32.h"
+
+#define MAGIC       0x32455441545341ull /* "ASTATE2" */
 #define COPY_STRIDE (STATE_AREA_BYTES / 2)
 
 /* One copy as it lies in the area. */
@@ -22,45 +24,37 @@ _Static_assert(offsetof(struct copy, crc) + 4 == sizeof(struct copy), "the CRC c
 AT(copy, magic, 0);
 AT(copy, generation, 8);
 AT(copy, state, 16);
-AT(copy, zero, 3104);
-AT(copy, crc, 3108);
+AT(copy, zero, 5216);
+AT(copy, crc, 5220);
 AT(agent_state, boot_ms, 0);
 AT(agent_state, count, 8);
-AT(agent_state, zero, 12);
-AT(agent_state, partitions, 16);
+AT(agent_state, identity_bytes, 12);
+AT(agent_state, token, 16);
+AT(agent_state, seed, 56);
+AT(agent_state, seed_kind, 72);
+AT(agent_state, identity, 80);
+AT(agent_state, partitions, 2128);
 AT(state_partition, name, 0);
 AT(state_partition, id, 32);
 AT(state_partition, desired, 36);
 AT(state_partition, crash_restarts, 40);
 AT(state_partition, attempts, 44);
 
-/* CRC-32 (IEEE 802.3), bitwise: the record is small and written rarely. */
-static uint32_t crc32_of(const void *data, size_t bytes)
+static bool is_terminated(const char *text, size_t size)
 {
-    const uint8_t *at = data;
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < bytes; i++) {
-        crc ^= at[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
-}
-
-static bool is_terminated(const char *name)
-{
-    return memchr(name, 0, MULLION_NAME_BYTES) != NULL;
+    return memchr(text, 0, size) != NULL;
 }
 
 static bool is_sane(const struct agent_state *state)
 {
-    if (state->count > MULLION_MAX_PARTITIONS) {
+    if (state->count > MULLION_MAX_PARTITIONS || state->identity_bytes > STATE_IDENTITY_BYTES ||
+        !is_terminated(state->token, sizeof(state->token))) {
         return false;
     }
     for (uint32_t i = 0; i < state->count; i++) {
         const struct state_partition *p = &state->partitions[i];
-        if (!is_terminated(p->name) || p->id >= MULLION_MAX_PARTITIONS || p->desired >= DESIRED_COUNT) {
+        if (!is_terminated(p->name, sizeof(p->name)) || p->id >= MULLION_MAX_PARTITIONS ||
+            p->desired >= DESIRED_COUNT) {
             return false;
         }
     }
@@ -70,7 +64,7 @@ static bool is_sane(const struct agent_state *state)
 static bool copy_read(const uint8_t *area, unsigned index, struct copy *copy)
 {
     memcpy(copy, area + (size_t)index * COPY_STRIDE, sizeof(*copy));
-    return copy->magic == MAGIC && copy->crc == crc32_of(copy, offsetof(struct copy, crc)) &&
+    return copy->magic == MAGIC && copy->crc == crc32_add(0, copy, offsetof(struct copy, crc)) &&
            is_sane(&copy->state);
 }
 
@@ -112,6 +106,6 @@ void state_save(uint8_t *area, const struct agent_state *state)
     copy.magic = MAGIC;
     copy.generation = generation;
     copy.state = *state;
-    copy.crc = crc32_of(&copy, offsetof(struct copy, crc));
+    copy.crc = crc32_add(0, &copy, offsetof(struct copy, crc));
     memcpy(area + (size_t)(index == 0 ? 1 : 0) * COPY_STRIDE, &copy, sizeof(copy));
 }

@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/s5.h"
-#include "model/words.h"
-#include "os/os.h"
 #include "ui/attach.h"
 #include "ui/console.h"
 #include "ui/lists.h"
@@ -34,49 +31,14 @@ static int run_attach(struct machine *machine, struct partition *p, struct failu
     return attach_begin(p, failure);
 }
 
-static void stop_all(struct machine *machine)
-{
-    for (unsigned i = 0; i < machine->partition_count; i++) {
-        struct partition *p = &machine->partitions[i];
-        struct mullion_partition_ref ref = {.id = p->id};
-        if (p->phase == PHASE_RUNNING || p->phase == PHASE_PAUSED) {
-            console_print("stopping %s\n", p->spec->name);
-            os_hypercall(MULLION_CALL_PARTITION_STOP, &ref);
-            partition_refresh(p);
-        }
-    }
-}
-
 static int run_reboot(struct machine *machine, struct failure *failure)
 {
-    stop_all(machine);
-    console_print("restarting the box\n");
-    struct mullion_host_reset request = {.zero = 0};
-    long error = os_hypercall(MULLION_CALL_HOST_RESET, &request);
-    snprintf(failure->text, sizeof(failure->text), "reboot: %s", words_error(error));
-    return -1;
+    return machine_end(machine, BOX_REBOOTS, failure);
 }
 
 static int run_shutdown(struct machine *machine, struct failure *failure)
 {
-    const struct box_module *dsdt = box_module(&machine->box, MULLION_MODULE_DSDT, NULL);
-    struct s5_values values;
-    if (machine->box.platform.sleep_cnt_port == 0) {
-        snprintf(failure->text, sizeof(failure->text), "shutdown: %s", words_error(MULLION_E_HARDWARE));
-        return -1;
-    }
-    if (dsdt == NULL || !s5_find(dsdt->data, dsdt->bytes, &values)) {
-        snprintf(failure->text, sizeof(failure->text),
-                 "shutdown: the firmware's ACPI tables do not say how to switch this box off: use its power "
-                 "switch");
-        return -1;
-    }
-    stop_all(machine);
-    console_print("switching the box off\n");
-    struct mullion_host_power_off request = {.slp_typa = values.typa, .slp_typb = values.typb};
-    long error = os_hypercall(MULLION_CALL_HOST_POWER_OFF, &request);
-    snprintf(failure->text, sizeof(failure->text), "shutdown: %s", words_error(error));
-    return -1;
+    return machine_end(machine, BOX_POWERS_OFF, failure);
 }
 
 #ifdef MULLION_PLANTED_CRASH
@@ -95,7 +57,7 @@ static const struct command commands[] = {
     {"attach", "its serial console (Ctrl-] detaches); a digit on an empty line does the same", NULL,
      run_attach},
     {"start", "create, load and start it", NULL, partition_start},
-    {"stop", "stop it at once", NULL, partition_stop},
+    {"stop", "stop it at once (`poweroff` asks its guest)", NULL, partition_stop},
     {"pause", "freeze it", NULL, partition_pause},
     {"resume", "go on after pause", NULL, partition_resume},
     {"reset", "load it again and start it anew", NULL, partition_reset},
@@ -108,6 +70,7 @@ static const struct command commands[] = {
     {"cpus", "who owns which CPU", list_cpus, NULL},
     {"pci", "the PCI functions of the box", list_pci, NULL},
     {"modules", "what the boot loader loaded", list_modules, NULL},
+    {"ports", "its ports: links, status and counters", NULL, list_ports},
     {"reboot", "stop all partitions and restart the box", run_reboot, NULL},
     {"shutdown", "stop all partitions and switch the box off", run_shutdown, NULL},
 #ifdef MULLION_PLANTED_CRASH

@@ -39,12 +39,13 @@ static void collect(uint64_t deadline_tsc)
         held.events |= wait.events;
         held.state_mask |= wait.state_mask;
         held.console_mask |= wait.console_mask;
+        held.port_mask |= wait.port_mask;
     }
 }
 
 void console_wait(uint64_t deadline_tsc, struct mullion_event_wait *wait)
 {
-    bool waiting = (held.events | held.state_mask | held.console_mask) != 0;
+    bool waiting = (held.events | held.state_mask | held.console_mask | held.port_mask) != 0;
     collect(waiting ? 0 : deadline_tsc);
     *wait = held;
     held = (struct mullion_event_wait){.events = 0};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "model/words.h"
+#include "mullion/machine.h"
 #include "os/os.h"
 #include "ui/console.h"
 #include "ui/status.h"
@@ -94,6 +95,38 @@ int list_counters(struct machine *machine, struct partition *p, struct failure *
     return 0;
 }
 
+static void port_print(struct machine *machine, const struct mullion_port_info *info)
+{
+    static const char *const names[] = {"frames",           "bytes",           "copies",
+                                        "interrupts",       "notifications",   "dropped_full",
+                                        "dropped_features", "dropped_invalid", "broken"};
+    const uint64_t values[] = {info->frames,           info->bytes,           info->copies,
+                               info->interrupts,       info->notifications,   info->dropped_full,
+                               info->dropped_features, info->dropped_invalid, info->broken};
+    bool connected = (info->status & MULLION_PORT_CONNECTED) != 0;
+    console_print("slot%" PRIu32 " kind %s peer %s slot%" PRIu32 " status %s%s\n", info->slot,
+                  words_port_kind(info->kind), connected ? machine_owner_name(machine, info->peer) : "-",
+                  info->peer_slot, (info->status & MULLION_PORT_LINK_UP) != 0 ? "up" : "down",
+                  (info->status & MULLION_PORT_NEEDS_RESET) != 0 ? " (its driver broke the rings)" : "");
+    for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        console_print("slot%" PRIu32 " %s %" PRIu64 "\n", info->slot, names[i], values[i]);
+    }
+}
+
+int list_ports(struct machine *machine, struct partition *p, struct failure *failure)
+{
+    if (p->id == 0) {
+        return missing(p, failure);
+    }
+    for (uint32_t slot = 1; slot < MACHINE_SLOTS; slot++) {
+        struct mullion_port_info info = {.id = p->id, .slot = slot};
+        if (os_hypercall(MULLION_CALL_PORT_INFO, &info) == 0) {
+            port_print(machine, &info);
+        }
+    }
+    return 0;
+}
+
 int list_log(struct machine *machine, struct failure *failure)
 {
     static char piece[LOG_PIECE];
@@ -115,12 +148,6 @@ int list_log(struct machine *machine, struct failure *failure)
     return 0;
 }
 
-static const char *owner_name(struct machine *machine, uint32_t id)
-{
-    const struct partition *p = machine_partition_by_id(machine, id);
-    return id == MULLION_AGENT_ID ? "agent" : p != NULL ? p->spec->name : "?";
-}
-
 int list_memory(struct machine *machine, struct failure *failure)
 {
     (void)failure;
@@ -130,7 +157,7 @@ int list_memory(struct machine *machine, struct failure *failure)
         bool owned = run->owner == MULLION_OWNER_PARTITION;
         console_print("0x%012" PRIx64 " - 0x%012" PRIx64 " %8" PRIu64 " KiB  %s%s%s\n", run->hpa,
                       run->hpa + run->bytes, run->bytes >> 10, words_owner(run->owner), owned ? " " : "",
-                      owned ? owner_name(machine, run->partition) : "");
+                      owned ? machine_owner_name(machine, run->partition) : "");
     }
     return 0;
 }
@@ -143,7 +170,7 @@ int list_cpus(struct machine *machine, struct failure *failure)
         const struct mullion_cpu_info *cpu = &machine->box.cpus[i];
         bool owned = cpu->state == MULLION_CPU_OWNED;
         console_print("cpu %u apic %" PRIu32 " %s%s%s\n", i, cpu->apic_id, words_cpu_state(cpu->state),
-                      owned ? " " : "", owned ? owner_name(machine, cpu->partition) : "");
+                      owned ? " " : "", owned ? machine_owner_name(machine, cpu->partition) : "");
     }
     return 0;
 }
@@ -154,8 +181,12 @@ int list_pci(struct machine *machine, struct failure *failure)
     for (uint32_t i = 0; i < machine->box.platform.pci_count; i++) {
         struct mullion_pci_info info = {.index = i};
         if (os_hypercall(MULLION_CALL_PCI_INFO, &info) == 0) {
-            console_print("%04x:%02x:%02x.%x %04x:%04x class %06" PRIx32 "\n", info.segment, info.bdf >> 8,
-                          info.bdf >> 3 & 0x1f, info.bdf & 7, info.vendor, info.device, info.class_code);
+            char path[ADDRESS_PCI_TEXT];
+            address_write_pci(info.segment, info.bdf, path);
+            console_print("%s %04x:%04x class %06" PRIx32 " %s%s\n", path, info.vendor, info.device,
+                          info.class_code, info.owner != 0 ? "owner " : "",
+                          info.owner != 0 ? machine_owner_name(machine, info.owner)
+                                          : words_pci_use(info.use));
         }
     }
     return 0;

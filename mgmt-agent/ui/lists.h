@@ -11,6 +11,9 @@ int list_info(struct machine *machine, struct partition *p, struct failure *fail
 /** Per vCPU and counter: NAME vcpuN REASON COUNT LONGEST_TICKS. */
 int list_counters(struct machine *machine, struct partition *p, struct failure *failure);
 
+/** Per port: "slotN kind net peer NAME slotM status up", and per counter "slotN NAME COUNT". */
+int list_ports(struct machine *machine, struct partition *p, struct failure *failure);
+
 /** The VMM's log ring. */
 int list_log(struct machine *machine, struct failure *failure);
 

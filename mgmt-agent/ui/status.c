@@ -49,8 +49,8 @@ static void box_print(const struct machine *machine)
 {
     const struct box *box = &machine->box;
     uint64_t free_bytes = box_memory(box, MULLION_OWNER_FREE, 0) + box_memory(box, MULLION_OWNER_DIRTY, 0);
-    if (machine->site_name[0] != 0) {
-        console_print("site:           %s\n", machine->site_name);
+    if (machine->site.name[0] != 0) {
+        console_print("site:           %s\n", machine->site.name);
     }
     console_print("boot time:      %" PRIu64 ".%02" PRIu64 " s\n", machine->boot_ms / 1000,
                   machine->boot_ms % 1000 / 10);

@@ -5,6 +5,7 @@
 
 #include "model/manifest.h"
 #include "model/plan.h"
+#include "model/site.h"
 #include "os/linux/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -51,9 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     manifest_read(&manifest, &json, (const char *)data, size, &problems);
     plan_check(&manifest, &json, &box);
     check(&problems);
-    char name[MULLION_NAME_BYTES];
+    struct site site;
     memset(&problems, 0, sizeof(problems));
-    if (!site_read(&json, (const char *)data, size, name, &problems) && problems.count == 0) {
+    if (!site_read(&json, (const char *)data, size, &site, &problems) && problems.count == 0) {
         abort();
     }
     return 0;

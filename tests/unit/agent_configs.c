@@ -6,6 +6,7 @@
 
 #include "model/manifest.h"
 #include "model/plan.h"
+#include "model/site.h"
 #include "os/linux/model.h"
 
 static struct json json;
@@ -27,14 +28,14 @@ static void check(const char *what, const char *from, size_t bytes)
 {
     static struct problem_list problems;
     memset(&problems, 0, sizeof(problems));
-    char name[MULLION_NAME_BYTES];
+    struct site parsed;
     static const char site[] = "\"Site\"";
     bool is_site = false;
     for (size_t i = 0; i + sizeof(site) - 1 <= bytes; i++) {
         is_site = is_site || memcmp(from + i, site, sizeof(site) - 1) == 0;
     }
     if (is_site) {
-        assert_true(site_read(&json, from, bytes, name, &problems));
+        assert_true(site_read(&json, from, bytes, &parsed, &problems));
         return;
     }
     manifest_read(&manifest, &json, from, bytes, &problems);

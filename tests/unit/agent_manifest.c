@@ -6,6 +6,7 @@
 
 #include "model/manifest.h"
 #include "model/plan.h"
+#include "model/site.h"
 #include "os/linux/model.h"
 
 #define HEAD "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Machine\",\"partitions\":[\n"
@@ -90,7 +91,7 @@ static void manifest_names_each_schema_error(void **state)
     } cases[] = {
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\"},\"disk\":1}",
          "manifest:3:63: /partitions/1/disk: unknown field; known here: name, cpus, memory, boot, autostart, "
-         "onReboot, onCrash; correct the name or remove it"},
+         "onReboot, onCrash, nics; correct the name or remove it"},
         {"{\"name\":\"b\",\"cpus\":[2],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"k\"},\"name\":\"b\"}",
          "manifest:3:63: /partitions/1/name: this key stands twice in the object (first in line 3); remove "
          "one of them"},
@@ -262,17 +263,16 @@ static void plan_counts_take_the_lowest_cpus_that_nobody_names(void **state)
 
 static void site_is_read_strictly(void **state)
 {
-    char name[MULLION_NAME_BYTES];
+    struct site site;
     static const char good[] = "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Site\",\"name\":\"rack-7\"}";
     static const char bad[] = "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Site\",\"name\":\"r\",\"x\":1}";
     (void)state;
     memset(&problems, 0, sizeof(problems));
-    assert_true(site_read(&json, good, strlen(good), name, &problems));
-    assert_string_equal(name, "rack-7");
-    assert_false(site_read(&json, bad, strlen(bad), name, &problems));
-    assert_string_equal(
-        problems.text[0],
-        "site:1:53: /x: unknown field; known here: apiVersion, kind, name; correct the name or remove it");
+    assert_true(site_read(&json, good, strlen(good), &site, &problems));
+    assert_string_equal(site.name, "rack-7");
+    assert_false(site_read(&json, bad, strlen(bad), &site, &problems));
+    assert_string_equal(problems.text[0], "site:1:53: /x: unknown field; known here: apiVersion, kind, name, "
+                                          "network; correct the name or remove it");
 }
 
 int main(void)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/linux/model_internal.h"
 #include "os/os.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
@@ -33,14 +34,17 @@ static struct {
     struct mullion_module_info modules[MODEL_MAX_MODULES];
     uint8_t owner[MODEL_FRAMES], partition[MODEL_FRAMES];
     struct guest guests[MULLION_MAX_PARTITIONS];
-    uint32_t shown; /* partition in the window, 0: none */
+    uint32_t shown;       /* partition in the window, 0: none */
+    uint32_t shares_cpu0; /* partition, 0: none */
     struct mullion_event_wait events;
     char console[CONSOLE_BYTES], returned[CONSOLE_BYTES];
     size_t console_used;
     char typed[1024];
     size_t typed_used;
     enum model_power power;
-    bool terminal;
+    bool terminal, input_ended;
+    int watched; /* descriptor, 0: none */
+    uint64_t advanced_ms;
     bool console_is_stuck;
     unsigned calls_to_death; /* 0: it lives */
     bool death_after_call;
@@ -87,6 +91,7 @@ void model_boot(unsigned cpu_count)
 {
     memory_make();
     memset(&vmm, 0, sizeof(vmm));
+    ports_boot();
     memset(state_area, 0, sizeof(state_area));
     memset(vmm.owner, MULLION_OWNER_FREE, sizeof(vmm.owner));
     vmm.platform = (struct mullion_platform_info){
@@ -115,6 +120,7 @@ void model_boot(unsigned cpu_count)
 void model_restart_agent(void)
 {
     window_hide();
+    ports_reset(MULLION_AGENT_ID);
     vmm.platform.agent_generation++;
 }
 
@@ -159,6 +165,9 @@ void model_add_module(const char *text, const void *data, size_t bytes)
 static void state_set(struct guest *guest, enum mullion_partition_state state)
 {
     guest->info.state = state;
+    if (state != MULLION_STATE_RUNNING && state != MULLION_STATE_PAUSED) {
+        ports_reset(guest->info.id);
+    }
     vmm.events.state_mask |= 1ull << guest->info.id;
 }
 
@@ -240,6 +249,37 @@ void model_use_terminal(void)
 /* ---- calls
  * ------------------------------------------------------------------------------------------------- */
 
+enum mullion_partition_state model_state(uint32_t id)
+{
+    return id < MULLION_MAX_PARTITIONS ? (enum mullion_partition_state)vmm.guests[id].info.state
+                                       : MULLION_STATE_NONE;
+}
+
+uint32_t model_sharer(void)
+{
+    return vmm.shares_cpu0;
+}
+
+struct mullion_event_wait *model_events(void)
+{
+    return &vmm.events;
+}
+
+void model_count_pci(uint32_t count)
+{
+    vmm.platform.pci_count = count;
+}
+
+void model_advance(uint64_t ms)
+{
+    vmm.advanced_ms += ms;
+}
+
+void model_watch(int descriptor)
+{
+    vmm.watched = descriptor;
+}
+
 static int guest_find(uint32_t id, struct guest **guest)
 {
     if (id == MULLION_AGENT_ID || id >= MULLION_MAX_PARTITIONS ||
@@ -300,12 +340,6 @@ static int call_module(void *request)
     return 0;
 }
 
-static int call_pci(void *request)
-{
-    (void)request;
-    return -MULLION_E_RANGE;
-}
-
 static int cpu_check(struct mullion_partition_create *create, uint32_t at)
 {
     uint32_t cpu = create->cpus[at];
@@ -319,6 +353,11 @@ static int cpu_check(struct mullion_partition_create *create, uint32_t at)
         return -MULLION_E_CPU_UNKNOWN;
     }
     create->failed_owner = vmm.cpus[cpu].partition;
+    if (create->flags == MULLION_CREATE_SHARES_CPU0) {
+        return create->vcpu_count != 1 || cpu != 0 ? -MULLION_E_RANGE
+               : vmm.shares_cpu0 != 0              ? -MULLION_E_CPU_BUSY
+                                                   : 0;
+    }
     return vmm.cpus[cpu].state == MULLION_CPU_FREE          ? 0
            : vmm.cpus[cpu].state == MULLION_CPU_NOT_STARTED ? -MULLION_E_CPU_NOT_STARTED
                                                             : -MULLION_E_CPU_BUSY;
@@ -355,7 +394,10 @@ static int call_create(void *request)
     struct guest *guest = &vmm.guests[id];
     *guest = (struct guest){.info = {.id = id, .vcpu_count = create->vcpu_count}};
     memcpy(guest->info.name, create->name, sizeof(guest->info.name));
-    for (uint32_t i = 0; i < create->vcpu_count; i++) {
+    if (create->flags == MULLION_CREATE_SHARES_CPU0) {
+        vmm.shares_cpu0 = id;
+    }
+    for (uint32_t i = 0; i < create->vcpu_count && vmm.shares_cpu0 != id; i++) {
         guest->info.cpus[i] = create->cpus[i];
         vmm.cpus[create->cpus[i]].state = MULLION_CPU_OWNED;
         vmm.cpus[create->cpus[i]].partition = id;
@@ -508,7 +550,9 @@ static int destroy(struct guest *guest)
     if (vmm.shown == guest->info.id) {
         window_hide();
     }
-    for (uint32_t i = 0; i < guest->info.vcpu_count; i++) {
+    ports_free(guest->info.id);
+    vmm.shares_cpu0 = vmm.shares_cpu0 == guest->info.id ? 0 : vmm.shares_cpu0;
+    for (uint32_t i = 0; i < guest->info.vcpu_count && guest->info.cpus[i] != 0; i++) {
         vmm.cpus[guest->info.cpus[i]].state = MULLION_CPU_FREE;
         vmm.cpus[guest->info.cpus[i]].partition = 0;
     }
@@ -640,10 +684,11 @@ static int call_host_read(void *request)
     struct mullion_buffer *buffer = request;
     if (vmm.terminal) {
         ssize_t got = read(STDIN_FILENO, buffer_at(buffer), buffer->bytes);
-        if (got <= 0) {
+        if (got <= 0 && vmm.watched == 0) {
             exit(0);
         }
-        buffer->bytes = (uint32_t)got;
+        vmm.input_ended = got <= 0;
+        buffer->bytes = got > 0 ? (uint32_t)got : 0;
         return 0;
     }
     size_t moved = buffer->bytes < vmm.typed_used ? buffer->bytes : vmm.typed_used;
@@ -673,7 +718,28 @@ static int call_host_write(void *request)
 
 static bool any_event(void)
 {
-    return (vmm.events.events | vmm.events.state_mask | vmm.events.console_mask) != 0;
+    return (vmm.events.events | vmm.events.state_mask | vmm.events.console_mask | vmm.events.port_mask) != 0;
+}
+
+/* Milliseconds to the deadline, rounded up, for poll(). */
+static int poll_ms(uint64_t deadline_tsc)
+{
+    uint64_t now = os_tsc();
+    if (deadline_tsc == UINT64_MAX) {
+        return -1;
+    }
+    uint64_t ms = deadline_tsc > now ? (deadline_tsc - now) / TSC_KHZ + 1 : 0;
+    return ms < 60000 ? (int)ms : 60000;
+}
+
+static void wait_really(uint64_t deadline_tsc)
+{
+    struct pollfd fds[2] = {{.fd = vmm.input_ended ? -1 : STDIN_FILENO, .events = POLLIN},
+                            {.fd = vmm.watched > 0 ? vmm.watched : -1, .events = POLLIN}};
+    if (poll(fds, 2, poll_ms(deadline_tsc)) > 0) {
+        vmm.events.events |= fds[0].revents != 0 ? MULLION_EVENT_HOST_INPUT : 0;
+        vmm.events.events |= fds[1].revents != 0 ? MULLION_EVENT_PORT : 0;
+    }
 }
 
 /* Tests never sleep: without an event the deadline has passed at once. */
@@ -681,9 +747,7 @@ static int call_wait(void *request)
 {
     struct mullion_event_wait *wait = request;
     if (vmm.terminal && !any_event()) {
-        struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-        bool ready = poll(&fd, 1, wait->deadline_tsc == UINT64_MAX ? -1 : 10) > 0;
-        vmm.events.events |= ready ? MULLION_EVENT_HOST_INPUT : 0;
+        wait_really(wait->deadline_tsc);
     }
     vmm.events.events |= any_event() ? 0 : MULLION_EVENT_TIMEOUT;
     *wait = vmm.events;
@@ -693,7 +757,11 @@ static int call_wait(void *request)
 
 static int call_log(void *request)
 {
-    ((struct mullion_buffer *)request)->bytes = 0;
+    static const char log[] = "vmm: this is the model's log\n";
+    struct mullion_buffer *buffer = request;
+    uint64_t left = buffer->offset < sizeof(log) - 1 ? sizeof(log) - 1 - buffer->offset : 0;
+    buffer->bytes = left < buffer->bytes ? (uint32_t)left : buffer->bytes;
+    memcpy(buffer_at(buffer), log + (left > 0 ? buffer->offset : 0), buffer->bytes);
     return 0;
 }
 
@@ -729,7 +797,7 @@ static int (*const calls[MULLION_CALL_COUNT])(void *request) = {
     [MULLION_CALL_CPU_INFO] = call_cpu,
     [MULLION_CALL_MEMORY_INFO] = call_memory,
     [MULLION_CALL_MODULE_INFO] = call_module,
-    [MULLION_CALL_PCI_INFO] = call_pci,
+    [MULLION_CALL_PCI_INFO] = call_pci_info,
     [MULLION_CALL_PARTITION_CREATE] = call_create,
     [MULLION_CALL_PARTITION_ADD_MEMORY] = call_add_memory,
     [MULLION_CALL_WINDOW_OPEN] = call_open,
@@ -752,6 +820,12 @@ static int (*const calls[MULLION_CALL_COUNT])(void *request) = {
     [MULLION_CALL_HOST_RESET] = call_host_reset,
     [MULLION_CALL_HOST_POWER_OFF] = call_host_power_off,
     [MULLION_CALL_AGENT_EXIT] = call_exit,
+    [MULLION_CALL_PORT_CREATE] = call_port_create,
+    [MULLION_CALL_PORT_CONNECT] = call_port_connect,
+    [MULLION_CALL_PORT_DISCONNECT] = call_port_disconnect,
+    [MULLION_CALL_PORT_ACKNOWLEDGE] = call_port_acknowledge,
+    [MULLION_CALL_PORT_INFO] = call_port_info,
+    [MULLION_CALL_PCI_ASSIGN] = call_pci_assign,
 };
 
 static void die(void)
@@ -788,7 +862,7 @@ uint64_t os_tsc(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + vmm.advanced_ms * TSC_KHZ;
 }
 
 _Noreturn void os_die(const char *text)

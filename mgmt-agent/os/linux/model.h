@@ -14,10 +14,12 @@
 #include <stdint.h>
 
 #include "mullion/abi.h"
+#include "mullion/machine.h"
 
 #define MODEL_FRAMES      512u /* 1 GiB, taken from the system only where touched */
 #define MODEL_MAX_CPUS    16u
 #define MODEL_MAX_MODULES 8u
+#define MODEL_MAX_PCI     16u
 
 /** Back to a box that has just booted: `cpu_count` CPUs, all frames free. */
 void model_boot(unsigned cpu_count);
@@ -72,7 +74,44 @@ const struct mullion_partition_start *model_entry(uint32_t id);
 /** @return the partition's memory at this guest-physical address, NULL outside of it */
 uint8_t *model_memory(uint32_t id, uint64_t gpa);
 
+/** Lets time pass, besides the time that really passes. */
+void model_advance(uint64_t ms);
+
+/* ---- ports and PCI functions
+ * --------------------------------------------------------------------------------------- */
+
+/** A PCI function that the VMM has found. */
+void model_add_pci(uint16_t bdf, uint16_t vendor, uint16_t device, uint32_t class_code,
+                   enum mullion_pci_use use);
+
+/** The guest's driver of a port has come up with these features, or with 0 gone away. */
+void model_port_driver(uint32_t id, uint32_t slot, uint64_t features);
+
+/** @return the MAC address that a port was created with, NULL if there is no port */
+const uint8_t *model_port_mac(uint32_t id, uint32_t slot);
+
+/** The driver VM reads what the agent has sent it, or sends something to the agent. @return bytes moved */
+size_t model_driver_read(void *to, size_t bytes);
+size_t model_driver_write(const void *from, size_t bytes);
+
+/** What the driver VM of the model is like; see model_driver.c. */
+struct model_driver {
+    bool silent;           /* answers nothing */
+    unsigned nic_count;    /* named eth0..; the n-th in slot 42 + n */
+    unsigned carrier_mask; /* bit per nic */
+    uint32_t uplink_slot;  /* what it was told, 0: none */
+    uint64_t jack_features[MACHINE_SLOTS];
+    unsigned requests; /* answered */
+};
+
+/** The driver VM of the model: change it at will. It answers whenever the agent reads from its console port.
+ */
+struct model_driver *model_driver(void);
+
 /** For the process: the host console is a terminal. */
 void model_use_terminal(void);
+
+/** For the process: one more descriptor that ends EVENT_WAIT with MULLION_EVENT_PORT when it is readable. */
+void model_watch(int descriptor);
 
 #endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "driver/driver.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "driver/build.h"
+#include "model/identity.h"
+#include "model/ports.h"
+#include "model/words.h"
+#include "os/os.h"
+
+#define QUIET_MS    100u    /* devices finish what they were doing */
+#define BOOT_MS     120000u /* until the first answer, on a slow box */
+#define CALM_MS     60000u  /* a run this long makes the next death the first again */
+#define DEATHS      8u      /* in a row; then it is left alone */
+#define BACK_OFF_MS 250u    /* doubles with each death */
+#define READ_BYTES  2048u
+#define READ_TURNS  8u /* a flood must not hold the agent */
+
+const char *driver_phase_name(enum driver_phase phase)
+{
+    static const char *const names[DRIVER_PHASE_COUNT] = {
+        [DRIVER_MISSING] = "missing", [DRIVER_WAITING] = "waiting", [DRIVER_DOWN] = "down",
+        [DRIVER_QUIET] = "resetting", [DRIVER_BOOTING] = "booting", [DRIVER_UP] = "running",
+        [DRIVER_FAILED] = "failed",   [DRIVER_OFF] = "off",
+    };
+    return (unsigned)phase < DRIVER_PHASE_COUNT ? names[phase] : "?";
+}
+
+const struct rpc_function *driver_function_told(const struct driver *driver, uint32_t slot)
+{
+    for (uint32_t i = 0; i < driver->client.functions_read && slot != 0; i++) {
+        if (driver->client.functions[i].slot == slot) {
+            return &driver->client.functions[i];
+        }
+    }
+    return NULL;
+}
+
+bool driver_is_alive(const struct driver *driver)
+{
+    return driver->phase == DRIVER_BOOTING || driver->phase == DRIVER_UP;
+}
+
+/* ---- coming up
+ * --------------------------------------------------------------------------------------------------- */
+
+static void begin(struct driver *driver, uint64_t now_ms)
+{
+    driver->phase = DRIVER_BOOTING;
+    driver->started_ms = now_ms;
+    driver->passes_seen = 0;
+    os_port_open_stream(DRIVER_SLOT_RPC);
+    client_begin(&driver->client, now_ms, BOOT_MS);
+}
+
+static void start(struct machine *machine)
+{
+    struct driver *driver = &machine->driver;
+    if (driver_load_and_start(machine) != 0) {
+        driver->phase = DRIVER_FAILED;
+        return;
+    }
+    driver->starts++;
+    begin(driver, machine_ms(machine));
+}
+
+static void died(struct machine *machine, const char *why);
+
+static void adopt(struct machine *machine, const struct mullion_partition_info *info)
+{
+    struct driver *driver = &machine->driver;
+    driver_survey(machine, info);
+    driver_agent_ports(machine);
+    begin(driver, machine_ms(machine));
+    ports_changed(machine, UINT64_MAX);
+    if (info->state != MULLION_STATE_RUNNING) {
+        died(machine, "it was found dead");
+    }
+}
+
+static bool partition_find(struct mullion_partition_info *info)
+{
+    for (uint32_t id = 1; id < MULLION_MAX_PARTITIONS; id++) {
+        *info = (struct mullion_partition_info){.id = id};
+        if (os_hypercall(MULLION_CALL_PARTITION_INFO, info) == 0 && info->state != MULLION_STATE_NONE &&
+            strncmp(info->name, DRIVER_NAME, sizeof(info->name)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An agent that died while it made the driver VM has left half of one. */
+static bool is_whole(const struct mullion_partition_info *info)
+{
+    struct mullion_port_info port = {.id = info->id, .slot = DRIVER_SLOT_FUNCTIONS - 1};
+    return info->range_count == 2 && os_hypercall(MULLION_CALL_PORT_INFO, &port) == 0;
+}
+
+void driver_find(struct machine *machine)
+{
+    struct driver *driver = &machine->driver;
+    bool complete = box_module(&machine->box, MULLION_MODULE_DRIVER, "kernel") != NULL &&
+                    box_module(&machine->box, MULLION_MODULE_DRIVER, "initramfs") != NULL;
+    struct mullion_partition_info info;
+    driver->phase = complete ? DRIVER_WAITING : DRIVER_MISSING;
+    if (!complete || !partition_find(&info)) {
+        return;
+    }
+    if (is_whole(&info)) {
+        adopt(machine, &info);
+    } else {
+        struct mullion_partition_ref ref = {.id = info.id};
+        os_hypercall(MULLION_CALL_PARTITION_DESTROY, &ref);
+    }
+}
+
+bool driver_bring_up(struct machine *machine)
+{
+    struct driver *driver = &machine->driver;
+    if (driver->phase != DRIVER_WAITING) {
+        return false;
+    }
+    int result = driver_create(machine);
+    if (result > 0) {
+        return true;
+    }
+    if (result < 0) {
+        driver->phase = DRIVER_FAILED;
+    } else {
+        start(machine);
+    }
+    return false;
+}
+
+/* ---- going down
+ * -------------------------------------------------------------------------------------------------- */
+
+static void died(struct machine *machine, const char *why)
+{
+    struct driver *driver = &machine->driver;
+    uint64_t now = machine_ms(machine);
+    driver->deaths = now - driver->started_ms >= CALM_MS ? 1 : driver->deaths + 1;
+    ports_withdraw(machine);
+    if (driver->deaths > DEATHS) {
+        driver->phase = DRIVER_FAILED;
+        driver_fail(
+            driver,
+            "it died %u times in a row: %s: no network: look at its console by `log`, restart the box",
+            driver->deaths, why);
+    } else {
+        driver->phase = DRIVER_DOWN;
+        driver->until_ms = now + ((uint64_t)BACK_OFF_MS << (driver->deaths - 1));
+        driver_fail(driver, "%s: it is started again: if this repeats, report it as a defect", why);
+    }
+    machine_announce(machine, "%s", driver->trouble);
+}
+
+static void reset(struct machine *machine)
+{
+    struct driver *driver = &machine->driver;
+    struct mullion_partition_ref ref = {.id = driver->id};
+    long error = os_hypercall(MULLION_CALL_PARTITION_RESET, &ref);
+    if (error != 0) {
+        driver->phase = DRIVER_FAILED;
+        driver_fail(driver, "it cannot be reset: %s", words_error(error));
+        return;
+    }
+    driver->phase = DRIVER_QUIET;
+    driver->until_ms = machine_ms(machine) + QUIET_MS;
+}
+
+void driver_changed(struct machine *machine)
+{
+    struct driver *driver = &machine->driver;
+    struct mullion_partition_info info = {.id = driver->id};
+    if (!driver_is_alive(driver) || os_hypercall(MULLION_CALL_PARTITION_INFO, &info) != 0 ||
+        info.state != MULLION_STATE_STOPPED) {
+        return;
+    }
+    if (driver->client.power_off || machine->ending != BOX_STAYS) {
+        driver->phase = DRIVER_OFF;
+        return;
+    }
+    char words[160];
+    died(machine, words_reason(&info, words, sizeof(words)));
+}
+
+void driver_power_off(struct machine *machine)
+{
+    machine->driver.client.power_off = driver_is_alive(&machine->driver);
+}
+
+/* ---- requests and answers
+ * ---------------------------------------------------------------------------------------- */
+
+static void exchange(struct driver *driver, uint64_t now_ms)
+{
+    static uint8_t data[READ_BYTES];
+    for (unsigned turn = 0; turn < READ_TURNS; turn++) {
+        struct client *client = &driver->client;
+        if (client_step(client, now_ms)) {
+            client->out_sent += os_port_write(DRIVER_SLOT_RPC, client->out + client->out_sent,
+                                              client->out_bytes - client->out_sent);
+        }
+        size_t bytes = os_port_read(DRIVER_SLOT_RPC, data, sizeof(data));
+        client_take(client, data, bytes, now_ms);
+        if (bytes == 0) {
+            return;
+        }
+    }
+}
+
+/* A box without UUID takes its first port's MAC address for one. */
+static void seed_from_ports(struct machine *machine)
+{
+    const struct client *client = &machine->driver.client;
+    for (uint32_t i = 0; i < client->nics_read; i++) {
+        if (client->nics[i].slot != 0) {
+            machine_identify(machine, identity_from_mac(client->nics[i].mac, machine->seed));
+            return;
+        }
+    }
+    memset(machine->seed, 0, sizeof(machine->seed));
+    machine_identify(machine, IDENTITY_FIXED);
+}
+
+static uint32_t slot_of(const struct driver *driver, uint16_t segment, uint16_t bdf)
+{
+    for (unsigned i = 0; i < driver->function_count; i++) {
+        if (driver->functions[i].segment == segment && driver->functions[i].bdf == bdf) {
+            return driver->functions[i].slot;
+        }
+    }
+    return 0;
+}
+
+static struct uplink_view view_of(const struct machine *machine, uint64_t now_ms)
+{
+    return (struct uplink_view){
+        .site = &machine->site,
+        .slot = slot_of(&machine->driver, machine->site.uplink_segment, machine->site.uplink_bdf),
+        .has_lease = machine->has_lease,
+        .now_ms = now_ms,
+    };
+}
+
+static void uplink_update(struct machine *machine, uint64_t now_ms)
+{
+    struct driver *driver = &machine->driver;
+    struct uplink_view view = view_of(machine, now_ms);
+    const struct client *client = &driver->client;
+    bool listed = client->passes > 0 && client->nics_read == client->nic_count;
+    if (!listed ||
+        (client->passes == driver->passes_seen && now_ms < uplink_deadline(&driver->uplink, &view))) {
+        return;
+    }
+    driver->passes_seen = client->passes;
+    const struct rpc_nic *nic = uplink_choose(&driver->uplink, &view, client);
+    if (nic == NULL ? client->uplink.slot != 0
+                    : nic->slot != client->uplink.slot ||
+                          memcmp(nic->mac, client->uplink.mac, sizeof(nic->mac)) != 0) {
+        client_set_uplink(&driver->client, nic);
+    }
+}
+
+static void serve(struct machine *machine, uint64_t now_ms)
+{
+    struct driver *driver = &machine->driver;
+    exchange(driver, now_ms);
+    if (client_is_lost(&driver->client, now_ms)) {
+        died(machine, driver->client.greeted ? "it does not answer any more" : "it did not come up in time");
+        return;
+    }
+    if (driver->client.greeted && driver->phase == DRIVER_BOOTING) {
+        driver->phase = DRIVER_UP;
+        driver->trouble[0] = 0;
+    }
+    if (machine->seed_kind == IDENTITY_NONE &&
+        (driver->client.passes > 0 || (driver->client.greeted && driver->client.nic_count == 0))) {
+        seed_from_ports(machine);
+    }
+    ports_acknowledge(machine);
+    uplink_update(machine, now_ms);
+    exchange(driver, now_ms);
+}
+
+void driver_tick(struct machine *machine, uint64_t now_ms)
+{
+    struct driver *driver = &machine->driver;
+    if (driver_is_alive(driver)) {
+        serve(machine, now_ms);
+    } else if (driver->phase == DRIVER_DOWN && now_ms >= driver->until_ms) {
+        reset(machine);
+    } else if (driver->phase == DRIVER_QUIET && now_ms >= driver->until_ms) {
+        start(machine);
+    }
+}
+
+uint64_t driver_deadline(const struct machine *machine)
+{
+    const struct driver *driver = &machine->driver;
+    if (driver_is_alive(driver)) {
+        struct uplink_view view = view_of(machine, 0);
+        uint64_t uplink = uplink_deadline(&driver->uplink, &view);
+        uint64_t client = client_deadline(&driver->client);
+        return uplink < client ? uplink : client;
+    }
+    return driver->phase == DRIVER_DOWN || driver->phase == DRIVER_QUIET ? driver->until_ms : UINT64_MAX;
+}
