@@ -22,40 +22,33 @@
 #define ONE_HTT                BIT(28)
 #define XCR0_OFFERED           0xe7u /* x87, SSE, AVX, AVX-512 */
 
-/** One row: which bits of the hardware's answer pass. */
+/** One row: which bits of the hardware's answer pass for these leaves. */
 struct cpuid_row {
-    uint32_t leaf, subleaf;
+    uint32_t first, last, subleaf;
     uint32_t eax, ebx, ecx, edx;
 };
 
 /*
- * Leaf 1 leaves out: MONITOR, VMX, SMX, EST, TM2, PDCM, PCID, DCA, SDBG (ECX); MCE, MCA, DS, ACPI, TM, PBE,
- * PSN (EDX). Leaf 7 leaves out: TSC_ADJUST, SGX, RDT, MPX, PT, PKU, LA57, CET, speculation controls, which
- * need MSRs or state that are not virtualised yet. Leaf 0xd:1 leaves out XSAVES. 0x80000001 leaves out SVM,
- * OSVW, IBS, SKINIT, WDT, LWP, topology and performance-counter extensions, MONITORX.
+ * A leaf without a row is zero. Leaf 1 leaves out: MONITOR, VMX, SMX, EST, TM2, PDCM, PCID, DCA, SDBG (ECX); MCE, MCA,
+ * DS, ACPI, TM, PBE, PSN (EDX). Leaf 7 leaves out: TSC_ADJUST, SGX, RDT, MPX, PT, PKU, LA57, CET, speculation controls,
+ * which need MSRs or state that are not virtualised yet. Leaf 0xd:1 leaves out XSAVES. 0x80000001 leaves out SVM, OSVW,
+ * IBS, SKINIT, WDT, LWP, topology and performance-counter extensions, MONITORX.
  */
 static const struct cpuid_row rows[] = {
-    {0x00000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
-    {0x00000001, ANY_SUBLEAF, ALL, 0x0000ff00, 0x76d83203, 0x078aa97f},
-    {0x00000002, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
-    {0x00000006, ANY_SUBLEAF, 0, 0, 0, 0},
-    {0x00000007, 0, 0, 0xf1bf07a9, 0x00405f46, 0x00000010},
-    {0x0000000b, ANY_SUBLEAF, 0, 0, 0, 0},
-    {0x0000000d, 0, XCR0_OFFERED, ALL, ALL, 0},
-    {0x0000000d, 1, 0x7, 0, 0, 0},
-    {0x0000000d, 2, ALL, ALL, 0, 0},
-    {0x0000000d, 5, ALL, ALL, 0, 0},
-    {0x0000000d, 6, ALL, ALL, 0, 0},
-    {0x0000000d, 7, ALL, ALL, 0, 0},
-    {0x80000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
-    {0x80000001, ANY_SUBLEAF, ALL, 0, 0x000001f1, 0x2dd2a97f},
-    {0x80000002, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
-    {0x80000003, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
-    {0x80000004, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
-    {0x80000005, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
-    {0x80000006, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
-    {0x80000007, ANY_SUBLEAF, 0, 0, 0, 0},
-    {0x80000008, ANY_SUBLEAF, 0x0000ffff, 0x00000201, 0, 0},
+    {0x00000000, 0x00000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
+    {0x00000001, 0x00000001, ANY_SUBLEAF, ALL, 0x0000ff00, 0x76d83203, 0x078aa97f},
+    {0x00000002, 0x00000002, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x00000007, 0x00000007, 0, 0, 0xf1bf07a9, 0x00405f46, 0x00000010},
+    {0x0000000d, 0x0000000d, 0, XCR0_OFFERED, ALL, ALL, 0},
+    {0x0000000d, 0x0000000d, 1, 0x7, 0, 0, 0},
+    {0x0000000d, 0x0000000d, 2, ALL, ALL, 0, 0},
+    {0x0000000d, 0x0000000d, 5, ALL, ALL, 0, 0},
+    {0x0000000d, 0x0000000d, 6, ALL, ALL, 0, 0},
+    {0x0000000d, 0x0000000d, 7, ALL, ALL, 0, 0},
+    {0x80000000, 0x80000000, ANY_SUBLEAF, 0, ALL, ALL, ALL},
+    {0x80000001, 0x80000001, ANY_SUBLEAF, ALL, 0, 0x000001f1, 0x2dd2a97f},
+    {0x80000002, 0x80000006, ANY_SUBLEAF, ALL, ALL, ALL, ALL},
+    {0x80000008, 0x80000008, ANY_SUBLEAF, 0x0000ffff, 0x00000201, 0, 0},
 };
 
 static uint64_t cr4_allowed;
@@ -63,7 +56,7 @@ static uint64_t cr4_allowed;
 static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf) {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         const struct cpuid_row *row = &rows[i];
-        if (row->leaf == leaf && (row->subleaf == ANY_SUBLEAF || row->subleaf == subleaf)) {
+        if (leaf >= row->first && leaf <= row->last && (row->subleaf == ANY_SUBLEAF || row->subleaf == subleaf)) {
             struct cpuid_regs r = cpuid(leaf, subleaf);
             return (struct cpuid_regs){r.eax & row->eax, r.ebx & row->ebx, r.ecx & row->ecx, r.edx & row->edx};
         }
@@ -99,44 +92,27 @@ static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r) {
 }
 
 /** Topology: every vCPU is a core of its own in one package. */
-static void leaf_b(const struct vcpu *vcpu, uint32_t subleaf, struct cpuid_regs *r) {
+static struct cpuid_regs leaf_b(const struct vcpu *vcpu, uint32_t subleaf) {
     uint32_t count = vcpu->partition->vcpu_count;
     uint32_t bits = 0;
     while ((1u << bits) < count) { bits++; }
-    static const uint32_t type[] = {1, 2}; /* SMT, core */
-    *r = (struct cpuid_regs){0, 0, subleaf & 0xff, vcpu->index};
-    if (subleaf < ARRAY_COUNT(type)) {
-        r->eax = subleaf == 0 ? 0 : bits;
-        r->ebx = subleaf == 0 ? 1 : count;
-        r->ecx |= type[subleaf] << 8;
+    switch (subleaf) {
+    case 0: /* SMT */ return (struct cpuid_regs){0, 1, 1 << 8, vcpu->index};
+    case 1: /* core */ return (struct cpuid_regs){bits, count, 2 << 8 | 1, vcpu->index};
+    default: return (struct cpuid_regs){0, 0, subleaf & 0xff, vcpu->index};
     }
-}
-
-static void text_regs(const char *text, uint32_t *a, uint32_t *b, uint32_t *c) {
-    memcpy(a, text, 4);
-    memcpy(b, text + 4, 4);
-    memcpy(c, text + 8, 4);
 }
 
 static struct cpuid_regs hypervisor_leaf(const struct vcpu *vcpu, uint32_t leaf) {
-    struct cpuid_regs r = {0, 0, 0, 0};
+    uint32_t clock = (uint32_t)(KVM_CLOCKSOURCE2 | (tsc_reliable() ? KVM_CLOCKSOURCE_STABLE : 0));
+    bool agent = vcpu->partition->id == MULLION_AGENT_ID;
     switch (leaf) {
-    case LEAF_KVM:
-        r.eax = LEAF_KVM_MAX;
-        text_regs("KVMKVMKVM\0\0\0", &r.ebx, &r.ecx, &r.edx);
-        break;
-    case LEAF_KVM + 1: r.eax = (uint32_t)(KVM_CLOCKSOURCE2 | (tsc_reliable() ? KVM_CLOCKSOURCE_STABLE : 0)); break;
-    case LEAF_KVM_MAX:
-        r.eax = (uint32_t)tsc_khz();
-        r.ebx = MACHINE_APIC_TIMER_KHZ;
-        break;
-    case MULLION_CPUID_LEAF:
-        r.eax = vcpu->partition->id == MULLION_AGENT_ID;
-        text_regs("MullionVMM\0\0", &r.ebx, &r.ecx, &r.edx);
-        break;
-    default: break; /* reserved leaves of the hypervisor range read as zero */
+    case LEAF_KVM: return (struct cpuid_regs){LEAF_KVM_MAX, read32("KVMK"), read32("VMKV"), read32("M\0\0")};
+    case LEAF_KVM + 1: return (struct cpuid_regs){clock, 0, 0, 0};
+    case LEAF_KVM_MAX: return (struct cpuid_regs){(uint32_t)tsc_khz(), MACHINE_APIC_TIMER_KHZ, 0, 0};
+    case MULLION_CPUID_LEAF: return (struct cpuid_regs){agent, read32("Mull"), read32("ionV"), read32("MM\0")};
+    default: return (struct cpuid_regs){0, 0, 0, 0}; /* reserved leaves of the hypervisor range */
     }
-    return r;
 }
 
 struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf) {
@@ -145,10 +121,8 @@ struct cpuid_regs cpuid_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t s
     switch (leaf) {
     case 0: r.eax = LEAF_BASIC_MAX; break;
     case 1: leaf_1(vcpu, &r); break;
-    case 6:
-        r.eax = BIT(2); /* ARAT: the emulated timer never stops */
-        break;
-    case 0xb: leaf_b(vcpu, subleaf, &r); break;
+    case 6: /* ARAT: the emulated timer never stops */ r.eax = BIT(2); break;
+    case 0xb: return leaf_b(vcpu, subleaf);
     case 0xd: r.ecx = subleaf == 0 ? r.ecx : 0; break;
     case 0x80000000: r.eax = LEAF_EXT_MAX; break;
     case 0x80000007: r.edx = tsc_reliable() ? BIT(8) : 0; break;
