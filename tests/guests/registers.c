@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registers SECONDS: keeps patterns in all vector and x87 registers and in MXCSR while it spins, and looks
+ * whether they are still there. Whoever else runs on the CPU meanwhile must not show. Prints `REGISTERS kept
+ * N rounds VECTOR` or which one was lost.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <cpuid.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SPINS       200000UL
+#define VECTORS     16
+#define STACK_DEPTH 8
+#define OSXSAVE_AVX ((1u << 27) | (1u << 28)) /* CPUID 1 ECX */
+
+/* What one round loads, or finds afterwards. */
+struct contents {
+    uint8_t vector[VECTORS][32];
+    double x87[STACK_DEPTH];
+    uint32_t mxcsr, unused;
+};
+
+#define EACH_VECTOR(DO)                                                                                      \
+    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
+#define LOAD_YMM(n)  "vmovdqu 32*" #n "(%0), %%ymm" #n "\n"
+#define STORE_YMM(n) "vmovdqu %%ymm" #n ", 32*" #n "(%1)\n"
+#define LOAD_XMM(n)  "movdqu 32*" #n "(%0), %%xmm" #n "\n"
+#define STORE_XMM(n) "movdqu %%xmm" #n ", 32*" #n "(%1)\n"
+#define CLOBBERED(n) "xmm" #n,
+#define X87_LOAD                                                                                             \
+    "fninit\n fldl 512(%0)\n fldl 520(%0)\n fldl 528(%0)\n fldl 536(%0)\n"                                   \
+    "fldl 544(%0)\n fldl 552(%0)\n fldl 560(%0)\n fldl 568(%0)\n ldmxcsr 576(%0)\n"
+#define X87_STORE                                                                                            \
+    "fstpl 568(%1)\n fstpl 560(%1)\n fstpl 552(%1)\n fstpl 544(%1)\n"                                        \
+    "fstpl 536(%1)\n fstpl 528(%1)\n fstpl 520(%1)\n fstpl 512(%1)\n stmxcsr 576(%1)\n"
+#define SPIN "mov %2, %%rcx\n 1: dec %%rcx\n jnz 1b\n"
+#define ROUND(load, store)                                                                                   \
+    __asm__ volatile(EACH_VECTOR(load) X87_LOAD SPIN X87_STORE EACH_VECTOR(store)                            \
+                     :                                                                                       \
+                     : "r"(put), "r"(found), "r"(SPINS)                                                      \
+                     : EACH_VECTOR(CLOBBERED) "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",    \
+                       "st(7)", "rcx", "cc", "memory")
+
+static int has_avx(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE_AVX) == OSXSAVE_AVX;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Rounding and masks differ from round to round; no exception is unmasked. */
+static void fill(struct contents *put, unsigned vector_bytes)
+{
+    memset(put, 0, sizeof(*put));
+    for (unsigned i = 0; i < VECTORS; i++) {
+        for (unsigned byte = 0; byte < vector_bytes; byte++) {
+            put->vector[i][byte] = (uint8_t)rand();
+        }
+    }
+    for (unsigned i = 0; i < STACK_DEPTH; i++) {
+        put->x87[i] = rand();
+    }
+    put->mxcsr = 0x1f80u | (uint32_t)(rand() & 3) << 13;
+}
+
+static void say_lost(const struct contents *put, const struct contents *found, unsigned long round)
+{
+    for (unsigned i = 0; i < VECTORS; i++) {
+        if (memcmp(put->vector[i], found->vector[i], sizeof(put->vector[i])) != 0) {
+            printf("REGISTERS lost vector %u in round %lu\n", i, round);
+        }
+    }
+    printf("REGISTERS lost in round %lu: x87 %s, MXCSR %s\n", round,
+           memcmp(put->x87, found->x87, sizeof(put->x87)) != 0 ? "lost" : "kept",
+           put->mxcsr != found->mxcsr ? "lost" : "kept");
+}
+
+int main(int argc, char **argv)
+{
+    static struct contents contents[2];
+    struct contents *const put = &contents[0];
+    struct contents *const found = &contents[1];
+    const int avx = has_avx();
+    const uint64_t end = now_ms() + (argc > 1 ? strtoull(argv[1], NULL, 10) : 1) * 1000;
+    unsigned long round = 0;
+    for (; now_ms() < end; round++) {
+        fill(put, avx ? 32 : 16);
+        memset(found, 0, sizeof(*found));
+        if (avx) {
+            ROUND(LOAD_YMM, STORE_YMM);
+        } else {
+            ROUND(LOAD_XMM, STORE_XMM);
+        }
+        if (memcmp(put, found, sizeof(*put)) != 0) {
+            say_lost(put, found, round);
+            return 1;
+        }
+    }
+    printf("REGISTERS kept %lu rounds %s\n", round, avx ? "AVX" : "SSE");
+    return 0;
+}
