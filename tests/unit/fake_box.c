@@ -14,6 +14,7 @@
 #include "core/window.h"
 #include "fake_hvm.h"
 #include "x86/apic.h"
+#include "x86/passthrough.h"
 #include "x86/pci_host.h"
 #include "x86/reset.h"
 #include "x86/smp.h"
@@ -61,6 +62,31 @@ void smp_kick(const struct cpu *target)
 void box_deafen(uint32_t cpu)
 {
     deaf[cpu] = true;
+}
+
+/* ---- functions of the box: none can be given away ---- */
+
+int passthrough_assign(struct partition *p, const struct mullion_pci_assign *request)
+{
+    (void)p;
+    (void)request;
+    return -MULLION_E_RANGE;
+}
+
+void passthrough_quiesce(const struct partition *p)
+{
+    (void)p;
+}
+
+int passthrough_wake(const struct partition *p)
+{
+    (void)p;
+    return 0;
+}
+
+void passthrough_release(const struct partition *p)
+{
+    (void)p;
 }
 
 /* ---- memory ---- */

@@ -6,6 +6,7 @@
 #include "mullion/machine.h"
 #include "unit.h"
 #include "x86/guest_walk.h"
+#include "x86/passthrough.h"
 
 #include <string.h>
 
@@ -34,6 +35,24 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
 {
     (void)p;
     (void)message;
+}
+
+static uint64_t host_bar_offset, host_bar_value;
+
+uint64_t passthrough_read(const struct partition *p, uint64_t offset, unsigned bytes)
+{
+    (void)p;
+    (void)bytes;
+    host_bar_offset = offset;
+    return 0x8877665544332211;
+}
+
+void passthrough_write(const struct partition *p, uint64_t offset, unsigned bytes, uint64_t value)
+{
+    (void)p;
+    (void)bytes;
+    host_bar_offset = offset;
+    host_bar_value = value;
 }
 
 static struct partition partition;
@@ -182,6 +201,19 @@ static void code_that_cannot_be_read_stops_the_partition(void **state)
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, fresh)
+
+static void what_is_not_mapped_of_host_bars_is_passed_on(void **state)
+{
+    (void)state;
+    READ(MACHINE_HOST_BAR_BASE + 0x2008, "\x48\x8b\x0b"); /* mov (%rbx), %rcx */
+    assert_true(vcpu.gpr[RCX] == 0x8877665544332211);
+    assert_int_equal(host_bar_offset, 0x2008);
+    vcpu.gpr[RAX] = 0x1234;
+    WRITE(MACHINE_PCI_MMIO_END - 4, "\x89\x03");
+    assert_int_equal(host_bar_value, 0x1234);
+    assert_int_equal(host_bar_offset, MACHINE_PCI_MMIO_END - 4 - MACHINE_HOST_BAR_BASE);
+    assert_int_equal(ended, MULLION_REASON_NONE);
+}
 
 int main(void)
 {

@@ -67,6 +67,7 @@ void vmm_main(uint64_t multiboot2_info) {
     pci_host_scan(&platform.acpi);
     hvm_choose();
     read_cpu_limits();
+    pci_host_examine();
     cpuid_init();
     fpu_init();
     memory_init();

@@ -6,6 +6,7 @@
 #include "mullion/machine.h"
 #include "x86/guest_walk.h"
 #include "x86/hvm.h"
+#include "x86/passthrough.h"
 
 struct mmio_row {
     uint64_t base, bytes;
@@ -33,9 +34,18 @@ static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint6
     pci_ecam_write(&vcpu->partition->pci, offset, bytes, value);
 }
 
+static uint64_t read_host_bar(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
+    return passthrough_read(vcpu->partition, offset, bytes);
+}
+
+static void write_host_bar(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
+    passthrough_write(vcpu->partition, offset, bytes, value);
+}
+
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},
     {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
+    {MACHINE_HOST_BAR_BASE, MACHINE_PCI_MMIO_END - MACHINE_HOST_BAR_BASE, read_host_bar, write_host_bar},
 };
 
 static const struct mmio_row *row_of(uint64_t address) {

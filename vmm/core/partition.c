@@ -7,6 +7,7 @@
 #include "core/pool.h"
 #include "mullion/machine.h"
 #include "x86/hvm.h"
+#include "x86/passthrough.h"
 #include "x86/smp.h"
 #include "x86/tsc.h"
 
@@ -96,6 +97,7 @@ static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu) {
 /** Gives back everything that a partition holds. Its vCPUs run nowhere. */
 static void partition_free(struct partition *p) {
     for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_free(p->vcpus[i]); }
+    passthrough_release(p);
     npt_destroy(&p->npt);
     for (uint32_t i = 0; i < p->range_count; i++) { frames_release(p->ranges[i].hpa, p->ranges[i].bytes); }
     partitions[p->id] = NULL;
@@ -246,7 +248,9 @@ int partition_stop(struct partition *p) {
     p->reason = MULLION_REASON_REQUESTED;
     p->reason_detail = 0;
     attach(p, false);
-    return wait_until_left(p);
+    int error = wait_until_left(p);
+    passthrough_quiesce(p);
+    return error;
 }
 
 int partition_pause(struct partition *p) {
@@ -272,6 +276,7 @@ static int quiesce(struct partition *p) {
 
 int partition_reset(struct partition *p) {
     int error = quiesce(p);
+    if (error == 0) { error = passthrough_wake(p); }
     if (error != 0) { return error; }
     reset_devices(p);
     p->state = MULLION_STATE_DEFINED;
@@ -308,7 +313,10 @@ void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t 
     }
     spin_unlock(&p->state_lock);
     kick_all(p);
-    if (first) { event_post_state(p->id); }
+    if (first) {
+        passthrough_quiesce(p);
+        event_post_state(p->id);
+    }
 }
 
 /* ---- interrupts and requests ---- */

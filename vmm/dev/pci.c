@@ -4,7 +4,6 @@
 
 #define ADDRESS_ENABLE   0x80000000u
 #define ADDRESS_WRITABLE 0x80fffffcu /* enable, bus, device, function, register */
-#define BAR_TYPE_BITS    0xfu
 
 /* The generic PCI Express host bridge of QEMU's vendor: drivers know it and want nothing of it. */
 static const uint32_t host_bridge[] = {
@@ -29,7 +28,7 @@ uint32_t pci_bar_read(const struct pci_bar *bar) {
 }
 
 void pci_bar_write(struct pci_bar *bar, uint32_t value, uint32_t lanes) {
-    bar->sizing = bar->size != 0 && (value & lanes) >= (uint32_t)~BAR_TYPE_BITS;
+    bar->sizing = bar->size != 0 && (value & lanes) >= (uint32_t)~PCI_BAR_TYPE;
 }
 
 void pci_bus_reset(struct pci_bus *bus) { bus->address = 0; }

@@ -21,13 +21,26 @@ enum pci_register {
     PCI_INTERRUPT = 0x3c,
 };
 
-#define PCI_COMMAND_IO     BIT(0)
-#define PCI_COMMAND_MEMORY BIT(1)
-#define PCI_COMMAND_MASTER BIT(2)
-#define PCI_STATUS_CAPS    BIT(20) /* in the register of PCI_COMMAND */
-#define PCI_HEADER_MULTI   BIT(23) /* in the register of PCI_HEADER */
-#define PCI_CAP_MSIX       0x11u
-#define PCI_CAP_VENDOR     0x09u
+#define PCI_COMMAND_IO      BIT(0)
+#define PCI_COMMAND_MEMORY  BIT(1)
+#define PCI_COMMAND_MASTER  BIT(2)
+#define PCI_COMMAND_NO_INTX BIT(10)
+#define PCI_STATUS_CAPS     BIT(20) /* in the register of PCI_COMMAND */
+#define PCI_HEADER_MULTI    BIT(23) /* in the register of PCI_HEADER */
+#define PCI_BARS            6u
+#define PCI_BAR_IO          BIT(0)
+#define PCI_BAR_TYPE        0xfu /* of a memory BAR, the bits that are no address */
+
+/** Identifiers of capabilities. */
+enum pci_capability {
+    PCI_CAP_PM = 0x01,
+    PCI_CAP_VPD = 0x03,
+    PCI_CAP_MSI = 0x05,
+    PCI_CAP_VENDOR = 0x09,
+    PCI_CAP_EXPRESS = 0x10,
+    PCI_CAP_MSIX = 0x11,
+    PCI_CAP_AF = 0x13,
+};
 
 /** A function plugged into a slot. Registers are 32-bit, `reg` is a multiple of 4 below 4096. */
 struct pci_function_ops {

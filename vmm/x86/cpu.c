@@ -6,6 +6,7 @@
 #include "x86/apic.h"
 #include "x86/machine_check.h"
 #include "x86/paging.h"
+#include "x86/passthrough.h"
 #include "x86/smp.h"
 
 #define SELECTOR_CODE        8ull
@@ -155,6 +156,7 @@ void trap_handle(const struct trap_frame *frame) {
         report_exception(frame);
     } else if (frame->vector != VECTOR_SPURIOUS) {
         if (frame->vector == VECTOR_TIMER) { this_cpu()->timer_deadline = 0; }
+        passthrough_interrupt((uint8_t)frame->vector);
         apic_eoi();
     }
 }

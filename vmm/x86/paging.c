@@ -42,6 +42,10 @@ void paging_map(uint64_t start, uint64_t bytes, enum paging_rights rights) {
     for (uint64_t done = 0; done < total; done += step) { map(first + done, step, rights_bits[rights]); }
 }
 
+int paging_map_device(uint64_t at, hpa_t device, uint64_t bytes) {
+    return npt_map_as(&own, gpa(at), device, bytes, rights_bits[PAGING_DEVICE]);
+}
+
 void paging_unmap_page(const void *page) {
     npt_unmap(&own, gpa((uint64_t)(uintptr_t)page), PAGE_BYTES);
     invlpg(page);

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "x86/pci_host.h"
 
+#include "core/platform.h"
 #include "core/vmm.h"
 
 #define CONFIG_ADDRESS    0xcf8
 #define CONFIG_DATA       0xcfc
 #define CONFIG_ENABLE     BIT(31)
-#define COMMAND_MASTER    BIT(2)
 #define HEADER_TYPE_MASK  0x7fu
 #define HEADER_MULTI      0x80u
 #define FUNCTIONS_PER_BUS 256u
 #define ECAM_BUS_BYTES    0x100000ull
 #define BOOT_MAP_END      0x100000000ull
 
-enum { REG_ID = 0x00, REG_COMMAND = 0x04, REG_CLASS = 0x08, REG_HEADER = 0x0c };
+#define COMMAND_DECODE   ((uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
+#define BAR_WIDTH_MASK   7u
+#define BAR_64_BITS      4u
+#define FIRST_CAPABILITY 0x40u
+#define LAST_CAPABILITY  0xfcu
+#define CHIPSET_START    0xfec00000ull /* IO-APICs, local APICs, firmware */
+#define CHIPSET_END      0x100000000ull
 
-static struct mullion_pci_info functions[PCI_HOST_MAX];
+static struct pci_host_function functions[PCI_HOST_MAX];
 static uint32_t count, dropped;
 
 /** One bus: ECAM address of the bus, or 0 for mechanism 1. */
@@ -50,32 +56,32 @@ static void add(const struct bus *bus, uint32_t function, uint32_t id) {
         dropped++;
         return;
     }
-    functions[count] = (struct mullion_pci_info){.index = count,
-                                                 .segment = bus->segment,
-                                                 .bdf = (uint16_t)(bus->number << 8 | function),
-                                                 .vendor = (uint16_t)id,
-                                                 .device = (uint16_t)(id >> 16),
-                                                 .class_code = config_read(bus, function, REG_CLASS) >> 8};
+    functions[count].info = (struct mullion_pci_info){.index = count,
+                                                      .segment = bus->segment,
+                                                      .bdf = (uint16_t)(bus->number << 8 | function),
+                                                      .vendor = (uint16_t)id,
+                                                      .device = (uint16_t)(id >> 16),
+                                                      .class_code = config_read(bus, function, PCI_CLASS) >> 8};
     count++;
 }
 
 /** Bridges keep bus mastering: they forward for what lies below, which is off. The upper half of the register
  * is status, cleared by writing ones, so it is written as zero. */
 static void master_off(const struct bus *bus, uint32_t function, uint32_t header) {
-    uint32_t command = config_read(bus, function, REG_COMMAND);
-    if ((header & HEADER_TYPE_MASK) == 0 && (command & COMMAND_MASTER) != 0) {
-        config_write(bus, function, REG_COMMAND, command & 0xffff & ~(uint32_t)COMMAND_MASTER);
+    uint32_t command = config_read(bus, function, PCI_COMMAND);
+    if ((header & HEADER_TYPE_MASK) == 0 && (command & PCI_COMMAND_MASTER) != 0) {
+        config_write(bus, function, PCI_COMMAND, command & 0xffff & ~(uint32_t)PCI_COMMAND_MASTER);
     }
 }
 
 static void scan_bus(const struct bus *bus) {
     for (uint32_t function = 0; function < FUNCTIONS_PER_BUS; function++) {
-        uint32_t id = config_read(bus, function, REG_ID);
+        uint32_t id = config_read(bus, function, PCI_ID);
         if ((id & 0xffff) == 0xffff) {
             function += function % 8 == 0 ? 7 : 0; /* no function 0: no device */
             continue;
         }
-        uint32_t header = config_read(bus, function, REG_HEADER) >> 16 & 0xff;
+        uint32_t header = config_read(bus, function, PCI_HEADER) >> 16 & 0xff;
         add(bus, function, id);
         master_off(bus, function, header);
         if (function % 8 == 0 && (header & HEADER_MULTI) == 0) { function += 7; }
@@ -115,4 +121,113 @@ void pci_host_scan(const struct acpi_info *acpi) {
 
 uint32_t pci_host_count(void) { return count; }
 
-void pci_host_info(struct mullion_pci_info *info) { *info = functions[info->index]; }
+void pci_host_info(struct mullion_pci_info *info) { *info = functions[info->index].info; }
+
+struct pci_host_function *pci_host_function(uint32_t index) {
+    return &functions[index];
+}
+
+/* ---- one function, after boot ---- */
+
+uint32_t pci_host_read(uint16_t bdf, uint32_t reg) {
+    return config_read(&(struct bus){.number = (uint8_t)(bdf >> 8)}, bdf & 0xff, reg);
+}
+
+/** Whole bytes alone: the neighbours of what is written may be cleared by writing ones, or start something. */
+void pci_host_write(uint16_t bdf, uint32_t reg, uint32_t value, uint32_t lanes) {
+    outl(CONFIG_ADDRESS, (uint32_t)CONFIG_ENABLE | (uint32_t)bdf << 8 | reg);
+    if (lanes == UINT32_MAX) {
+        outl(CONFIG_DATA, value);
+        return;
+    }
+    for (unsigned byte = 0; byte < 4; byte += 2, value >>= 16, lanes >>= 16) {
+        uint16_t port = (uint16_t)(CONFIG_DATA + byte);
+        switch (lanes & 0xffff) {
+        case 0xffff: outw(port, (uint16_t)value); break;
+        case 0xff00: outb(port + 1, (uint8_t)(value >> 8)); break;
+        case 0x00ff: outb(port, (uint8_t)value); break;
+        default: break;
+        }
+    }
+}
+
+uint32_t pci_host_capabilities(uint16_t bdf, uint8_t at[PCI_CAPABILITIES_MAX]) {
+    bool any = (pci_host_read(bdf, PCI_COMMAND) & PCI_STATUS_CAPS) != 0;
+    uint32_t next = any ? pci_host_read(bdf, PCI_CAPABILITIES) & LAST_CAPABILITY : 0, found = 0;
+    while (next >= FIRST_CAPABILITY && found < PCI_CAPABILITIES_MAX) { /* a chain may lead in a circle */
+        at[found++] = (uint8_t)next;
+        next = pci_host_read(bdf, next) >> 8 & LAST_CAPABILITY;
+    }
+    return found;
+}
+
+uint32_t pci_host_find(uint16_t bdf, enum pci_capability id) {
+    uint8_t at[PCI_CAPABILITIES_MAX];
+    uint32_t found = pci_host_capabilities(bdf, at);
+    for (uint32_t i = 0; i < found; i++) {
+        if ((pci_host_read(bdf, at[i]) & 0xff) == id) { return at[i]; }
+    }
+    return 0;
+}
+
+/* ---- who can be given away ---- */
+
+static uint32_t ones_of(uint16_t bdf, uint32_t reg) {
+    uint32_t value = pci_host_read(bdf, reg);
+    pci_host_write(bdf, reg, UINT32_MAX, UINT32_MAX);
+    uint32_t ones = pci_host_read(bdf, reg);
+    pci_host_write(bdf, reg, value, UINT32_MAX);
+    return ones;
+}
+
+/** Decoding is off meanwhile: a BAR that is being sized claims addresses that are not its own. */
+static void size_bars(struct pci_host_function *f) {
+    uint16_t bdf = f->info.bdf;
+    uint32_t command = pci_host_read(bdf, PCI_COMMAND), ones[PCI_BARS];
+    pci_host_write(bdf, PCI_COMMAND, command & ~COMMAND_DECODE, 0xffff);
+    for (uint32_t i = 0; i < PCI_BARS; i++) {
+        f->bars[i].value = pci_host_read(bdf, PCI_BAR + 4 * i);
+        ones[i] = ones_of(bdf, PCI_BAR + 4 * i);
+    }
+    pci_host_write(bdf, PCI_COMMAND, command, 0xffff);
+    for (uint32_t i = 0; i < PCI_BARS; i++) {
+        struct pci_host_bar *bar = &f->bars[i];
+        if (ones[i] == 0 || (ones[i] & PCI_BAR_IO) != 0) { continue; }
+        bool wide = (ones[i] & BAR_WIDTH_MASK) == BAR_64_BITS && i + 1 < PCI_BARS;
+        uint64_t upper = wide ? ones[i + 1] : UINT32_MAX;
+        bar->address = (bar->value & ~PCI_BAR_TYPE) | (wide ? (uint64_t)f->bars[i + 1].value << 32 : 0);
+        bar->bytes = 0 - (upper << 32 | (ones[i] & ~PCI_BAR_TYPE));
+        i += wide;
+    }
+}
+
+static bool overlaps_ram(const struct pci_host_bar *bar) {
+    for (uint32_t i = 0; i < platform.boot.ram_count; i++) {
+        const struct boot_ram *ram = &platform.boot.ram[i];
+        if (bar->address < ram->start + ram->bytes && ram->start < bar->address + bar->bytes) { return true; }
+    }
+    return false;
+}
+
+/** Firmware that ran out of room leaves a BAR at 0, or on top of something. */
+static bool has_place(const struct pci_host_bar *bar) {
+    uint64_t end = bar->address + bar->bytes;
+    bool on_chipset = bar->address < CHIPSET_END && end > CHIPSET_START;
+    return bar->bytes >= PAGE_BYTES && bar->address % PAGE_BYTES == 0 && bar->address != 0 && end > bar->address &&
+           end <= BIT(platform.phys_bits) && !on_chipset && !overlaps_ram(bar);
+}
+
+static enum mullion_pci_use examine(struct pci_host_function *f) {
+    if (f->info.segment != 0) { return MULLION_PCI_SEGMENT; }
+    if ((pci_host_read(f->info.bdf, PCI_HEADER) >> 16 & HEADER_TYPE_MASK) != 0) { return MULLION_PCI_BRIDGE; }
+    if (pci_host_find(f->info.bdf, PCI_CAP_MSIX) == 0) { return MULLION_PCI_NO_MSIX; }
+    size_bars(f);
+    for (uint32_t i = 0; i < PCI_BARS; i++) {
+        if (f->bars[i].bytes != 0 && !has_place(&f->bars[i])) { return MULLION_PCI_SMALL_BAR; }
+    }
+    return MULLION_PCI_USABLE;
+}
+
+void pci_host_examine(void) {
+    for (uint32_t i = 0; i < count; i++) { functions[i].info.use = examine(&functions[i]); }
+}

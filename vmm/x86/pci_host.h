@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The box's PCI functions: found once at boot, bus mastering switched off. PCI Local Bus 3.0, chapter 6. */
+/* The box's PCI functions: found once at boot, bus mastering switched off; who may be given away. PCI Local Bus 3.0,
+ * chapter 6; PCI Express 5.0, section 7.5. */
 #ifndef X86_PCI_HOST_H
 #define X86_PCI_HOST_H
 
+#include "dev/pci.h"
 #include "mullion/abi.h"
 #include "x86/acpi.h"
 
-#define PCI_HOST_MAX 512u
+#define PCI_HOST_MAX         512u
+#define PCI_CAPABILITIES_MAX 48u
 
 /** First act on devices, on the boot map: finds all functions, by ECAM where MCFG has it below 4 GiB, else by mechanism
  * 1, and turns bus mastering off on endpoints. */
@@ -14,7 +17,35 @@ void pci_host_scan(const struct acpi_info *acpi);
 
 uint32_t pci_host_count(void);
 
-/** Fills segment, bdf, vendor, device and class of function `info->index` < pci_host_count(). */
+/** A base address register as the firmware left it; where a memory BAR begins, its bytes: 0 in any other register. */
+struct pci_host_bar {
+    uint32_t value;
+    uint64_t address, bytes;
+};
+
+struct pci_host_function {
+    struct mullion_pci_info info;
+    struct pci_host_bar bars[PCI_BARS]; /* all zero unless it is usable */
+};
+
+/** Fills all but the index, which is < pci_host_count(). */
 void pci_host_info(struct mullion_pci_info *info);
+
+/** Needs platform.boot and platform.phys_bits: finds out which functions can be given away, and sizes their BARs. */
+void pci_host_examine(void);
+
+/** Function `index` < pci_host_count(). */
+struct pci_host_function *pci_host_function(uint32_t index);
+
+/** Configuration space of segment 0, a 32-bit register below 256 by mechanism 1, on CPU 0 only. Writes the bytes of
+ * `lanes`. */
+uint32_t pci_host_read(uint16_t bdf, uint32_t reg);
+void pci_host_write(uint16_t bdf, uint32_t reg, uint32_t value, uint32_t lanes);
+
+/** Offsets of its capabilities, in the order of their chain. @return how many */
+uint32_t pci_host_capabilities(uint16_t bdf, uint8_t at[PCI_CAPABILITIES_MAX]);
+
+/** Offset of the first capability of this kind, or 0. */
+uint32_t pci_host_find(uint16_t bdf, enum pci_capability id);
 
 #endif
