@@ -20,7 +20,7 @@
 /* What one round loads, or finds afterwards. */
 struct contents {
     uint8_t vector[VECTORS][32];
-    double x87[STACK_DEPTH];
+    int64_t x87[STACK_DEPTH];
     uint32_t mxcsr, unused;
 };
 
@@ -32,11 +32,11 @@ struct contents {
 #define STORE_XMM(n) "movdqu %%xmm" #n ", 32*" #n "(%1)\n"
 #define CLOBBERED(n) "xmm" #n,
 #define X87_LOAD                                                                                             \
-    "fninit\n fldl 512(%0)\n fldl 520(%0)\n fldl 528(%0)\n fldl 536(%0)\n"                                   \
-    "fldl 544(%0)\n fldl 552(%0)\n fldl 560(%0)\n fldl 568(%0)\n ldmxcsr 576(%0)\n"
+    "fninit\n fildll 512(%0)\n fildll 520(%0)\n fildll 528(%0)\n fildll 536(%0)\n"                           \
+    "fildll 544(%0)\n fildll 552(%0)\n fildll 560(%0)\n fildll 568(%0)\n ldmxcsr 576(%0)\n"
 #define X87_STORE                                                                                            \
-    "fstpl 568(%1)\n fstpl 560(%1)\n fstpl 552(%1)\n fstpl 544(%1)\n"                                        \
-    "fstpl 536(%1)\n fstpl 528(%1)\n fstpl 520(%1)\n fstpl 512(%1)\n stmxcsr 576(%1)\n"
+    "fistpll 568(%1)\n fistpll 560(%1)\n fistpll 552(%1)\n fistpll 544(%1)\n"                                \
+    "fistpll 536(%1)\n fistpll 528(%1)\n fistpll 520(%1)\n fistpll 512(%1)\n stmxcsr 576(%1)\n"
 #define SPIN "mov %2, %%rcx\n 1: dec %%rcx\n jnz 1b\n"
 #define ROUND(load, store)                                                                                   \
     __asm__ volatile(EACH_VECTOR(load) X87_LOAD SPIN X87_STORE EACH_VECTOR(store)                            \
