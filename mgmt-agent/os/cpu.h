@@ -31,6 +31,11 @@ static inline uint64_t cpu_rdtsc(void)
     return low | (uint64_t)high << 32;
 }
 
+static inline void cpu_out16(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
 static inline void cpu_set_cr3(uint64_t value)
 {
     __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");

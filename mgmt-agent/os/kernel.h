@@ -4,6 +4,12 @@
 #define OS_KERNEL_H
 
 #include <stdint.h>
+#include <time.h>
+
+#include "mullion/abi.h"
+
+#define KERNEL_IMAGE_END 0xc00000ull  /* image and .bss lie below, the heap above; agent.ld checks it */
+#define KERNEL_RAM_BYTES 0x2000000ull /* start.c checks that the VMM gave as much */
 
 /** What the CPU pushed for an exception, above the stub's vector (AMD64 APM vol. 2, 8.9). */
 struct trap_frame {
@@ -21,6 +27,12 @@ _Noreturn void trap_report(const struct trap_frame *frame);
 
 /** Chooses VMCALL or VMMCALL by the CPU's vendor. */
 void hypercall_start(void);
+
+/** Sets the clock by what the VMM says about the box. */
+void clock_start(const struct mullion_platform_info *info);
+
+/** Answers clock_gettime. */
+long clock_read(long clock, struct timespec *to);
 
 /** First C code; enters musl, which calls main. */
 _Noreturn void kernel_start(uint32_t abi_version);

@@ -2,10 +2,10 @@
 /*
  * Page tables of the unikernel: virtual = guest-physical.
  *
- *   0                 not mapped, so that a null pointer faults
- *   4 KiB .. 8 MiB    4 KiB pages: code read-execute, constants read-only, everything else read-write,
- * no-execute 8 MiB .. RAM end  2 MiB pages, read-write, no-execute beyond            on demand by os_map,
- * no-execute, 1 GiB pages where the CPU and the alignment allow
+ *   0                  not mapped, so that a null pointer faults
+ *   4 KiB .. 12 MiB    4 KiB pages: code read-execute, constants read-only, all else read-write, no-execute
+ *   12 MiB .. RAM end  the heap: 2 MiB pages, read-write, no-execute
+ *   beyond             on demand by os_map, no-execute, 1 GiB pages where CPU and alignment allow
  *
  * Formats: AMD64 APM vol. 2, 5.3.
  */
@@ -23,8 +23,6 @@
 #define PTE_ADDRESS  0x000ffffffffff000ull
 #define PAGE_BYTES   0x1000ull
 #define TABLE_SLOTS  512u
-#define FINE_BYTES   0x800000ull  /* mapped with 4 KiB pages */
-#define RAM_BYTES    0x2000000ull /* os/start.c checks that the VMM gave as much */
 #define MAP_LIMIT    (1ull << 47)
 #define POOL_TABLES  128u
 #define CPUID_1G_BIT (1u << 26) /* CPUID 0x80000001 EDX */
@@ -132,12 +130,12 @@ void paging_start(void)
     have_1g = (cpu_id(0x80000001u).edx & CPUID_1G_BIT) != 0;
     root = table_new();
     bool done = true;
-    for (uint64_t va = PAGE_BYTES; va < FINE_BYTES; va += PAGE_BYTES) {
+    for (uint64_t va = PAGE_BYTES; va < KERNEL_IMAGE_END; va += PAGE_BYTES) {
         if (va != (uintptr_t)__guard_start) {
             done = done && map_page(va, 1, image_flags(va));
         }
     }
-    for (uint64_t va = FINE_BYTES; va < RAM_BYTES; va += level_bytes(2)) {
+    for (uint64_t va = KERNEL_IMAGE_END; va < KERNEL_RAM_BYTES; va += level_bytes(2)) {
         done = done && map_page(va, 2, PTE_NX | PTE_WRITE);
     }
     if (!done) {

@@ -8,7 +8,6 @@
 #include "os.h"
 
 #define CPUID_RDRAND (1u << 30) /* CPUID 1 ECX */
-#define MIN_RAM      0x2000000ull
 
 int main(int argc, char **argv);
 int __libc_start_main(int (*entry)(int, char **), int argc, char **argv, void (*init)(void),
@@ -41,9 +40,10 @@ static void check_box(uint32_t abi_version)
     if (abi_version != MULLION_ABI_VERSION) {
         os_die("agent and VMM speak different hypercall ABIs; both must come from one image");
     }
-    if (os_hypercall(MULLION_CALL_PLATFORM_INFO, &info) != 0 || info.agent_ram_bytes < MIN_RAM) {
+    if (os_hypercall(MULLION_CALL_PLATFORM_INFO, &info) != 0 || info.agent_ram_bytes < KERNEL_RAM_BYTES) {
         os_die("the VMM gave the agent less RAM than the 32 MiB that it is built for");
     }
+    clock_start(&info);
 }
 
 _Noreturn void kernel_start(uint32_t abi_version)

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "cpu.h"
+#include "heap.h"
 #include "kernel.h"
 #include "os.h"
 
@@ -78,7 +79,48 @@ static long answer_exit(long status, long a2, long a3)
     os_die(text);
 }
 
+/* musl asks for anonymous memory only: there is nothing else to map. */
+static long answer_mmap(long address, long bytes, long protection)
+{
+    (void)address, (void)protection;
+    void *pages = bytes > 0 ? heap_take((size_t)bytes) : NULL;
+    return pages != NULL ? (long)pages : -ENOMEM;
+}
+
+static long answer_munmap(long address, long bytes, long a3)
+{
+    (void)a3;
+    heap_give((void *)address, (size_t)bytes); // NOLINT(performance-no-int-to-ptr)
+    return 0;
+}
+
+static long answer_no_call(long a1, long a2, long a3)
+{
+    (void)a1, (void)a2, (void)a3;
+    return -ENOSYS;
+}
+
+static long answer_clock(long clock, long to, long a3)
+{
+    (void)a3;
+    return clock_read(clock, (struct timespec *)to); // NOLINT(performance-no-int-to-ptr)
+}
+
+static long answer_random(long to, long bytes, long flags)
+{
+    (void)flags;
+    return os_random((void *)to, (size_t)bytes) == 0 ? bytes : -EIO; // NOLINT(performance-no-int-to-ptr)
+}
+
 static const struct call calls[] = {
+    {SYS_mmap, answer_mmap},        /* malloc */
+    {SYS_munmap, answer_munmap},    /* free */
+    {SYS_mprotect, answer_nothing}, /* malloc opens pages that it has taken before */
+    {SYS_brk, answer_nothing},      /* no break: malloc takes pages instead */
+    {SYS_madvise, answer_no_call},  /* free */
+    {SYS_mremap, answer_no_call},   /* realloc copies instead */
+    {SYS_clock_gettime, answer_clock},
+    {SYS_getrandom, answer_random},
     {SYS_writev, answer_writev},             /* assertion texts on stderr */
     {SYS_ioctl, answer_no_terminal},         /* stdio asks whether stdout is a terminal */
     {SYS_set_tid_address, answer_thread_id}, /* thread set-up */
