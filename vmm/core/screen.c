@@ -98,7 +98,6 @@ void screen_write(const char *text, size_t count) {
 }
 
 const char *screen_name(void) {
-    static const char *const names[] = {
-        [SCREEN_NONE] = "", [SCREEN_VGA_TEXT] = "VGA text", [SCREEN_FRAMEBUFFER] = "framebuffer"};
+    static const char *const names[] = {"", "VGA text", "framebuffer"};
     return names[mode.kind];
 }

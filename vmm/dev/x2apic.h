@@ -24,12 +24,8 @@
 enum delivery_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
 enum icr_shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_ALL_BUT_SELF };
 
-/** What the caller must do after a write. */
-enum x2apic_effect {
-    X2APIC_NOTHING,
-    X2APIC_SEND_IPI,      /* `icr` holds the command */
-    X2APIC_TIMER_CHANGED, /* ask x2apic_timer_deadline() again */
-};
+/** What the caller must do after a write: `icr` holds the command; ask x2apic_timer_deadline() again. */
+enum x2apic_effect { X2APIC_NOTHING, X2APIC_SEND_IPI, X2APIC_TIMER_CHANGED };
 
 /** One emulated local APIC. `irr` is set by other CPUs (atomically); all else belongs to the vCPU's own CPU.
  */

@@ -2,21 +2,22 @@
 /* Instruction lengths: see insn.h. */
 #include "x86/insn.h"
 
-/* What follows the opcode. */
-enum form {
-    FORM_PLAIN,   /* nothing */
-    FORM_OPCODE,  /* a ModRM byte that is a third opcode byte */
-    FORM_CONTROL, /* a ModRM byte that names two registers whatever its mod field says (MOV CR) */
-    FORM_MEMORY,  /* ModRM with memory only */
-    FORM_MOFFS,   /* an absolute address of address size */
-};
+/*
+ * What follows the opcode.
+ *   PLAIN    nothing
+ *   OPCODE   a ModRM byte that is a third opcode byte
+ *   CONTROL  a ModRM byte that names two registers whatever its mod field says (MOV CR)
+ *   MEMORY   ModRM with memory only
+ *   MOFFS    an absolute address of address size
+ */
+enum form { FORM_PLAIN, FORM_OPCODE, FORM_CONTROL, FORM_MEMORY, FORM_MOFFS };
 
-enum flag {
-    FLAG_IMMEDIATE = 1, /* MOV of an immediate: of operand size, at most 4 bytes */
-    FLAG_EXTEND = 2,    /* the register is wider than the memory operand */
-    FLAG_SIGN = 4,
-    FLAG_ONLY_64 = 8, /* another instruction outside 64-bit mode */
-};
+/*
+ * IMMEDIATE  MOV of an immediate: of operand size, at most 4 bytes
+ * EXTEND     the register is wider than the memory operand; SIGN: and takes its sign
+ * ONLY_64    another instruction outside 64-bit mode
+ */
+enum flag { FLAG_IMMEDIATE = 1, FLAG_EXTEND = 2, FLAG_SIGN = 4, FLAG_ONLY_64 = 8 };
 
 #define MOVSXD 0x63
 

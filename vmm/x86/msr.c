@@ -14,17 +14,19 @@
 #define DE_CFG_LFENCE_SERIALIZE  BIT(1)
 #define EFER_GUEST_BITS          (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
+/*
+ * DIRECT                    the guest uses the hardware's register
+ * CONSTANT                  reads a value; a write of anything is ignored, as on hardware where the bit has no effect
+ * X2APIC_KIND               the emulated local APIC
+ * MTRR_TYPE                 kept, without effect: memory types come from the second-level mapping
+ * SYSTEM_TIME, WALL_CLOCK   KVM clock
+ */
+// clang-format off
 enum msr_kind {
-    MSR_DIRECT,      /* the guest uses the hardware's register */
-    MSR_CONSTANT,    /* reads a value; a write of anything is ignored, as on hardware where the bit has no effect
-                      */
-    MSR_X2APIC_KIND, /* the emulated local APIC */
-    MSR_EFER_KIND,
-    MSR_PAT_KIND,
-    MSR_MTRR_TYPE,   /* kept, without effect: memory types come from the second-level mapping */
-    MSR_SYSTEM_TIME, /* KVM clock */
-    MSR_WALL_CLOCK,
+    MSR_DIRECT, MSR_CONSTANT, MSR_X2APIC_KIND, MSR_EFER_KIND, MSR_PAT_KIND, MSR_MTRR_TYPE, MSR_SYSTEM_TIME,
+    MSR_WALL_CLOCK
 };
+// clang-format on
 
 struct msr_row {
     uint32_t first, last;

@@ -124,9 +124,7 @@ void tsc_init(uint16_t pm_timer_port) {
 
 void tsc_arm_timer(uint64_t deadline) {
     struct cpu *cpu = this_cpu();
-    if (deadline == cpu->timer_deadline) { /* trap_handle() forgets it when the timer has fired */
-        return;
-    }
+    if (deadline == cpu->timer_deadline) { return; } /* trap_handle() forgets it when the timer has fired */
     cpu->timer_deadline = deadline;
     if (deadline == TSC_NEVER) {
         apic_timer_arm(0);
@@ -135,8 +133,7 @@ void tsc_arm_timer(uint64_t deadline) {
     uint64_t now = rdtsc();
     uint64_t ahead = deadline > now ? deadline - now : 0;
     ahead = ahead > khz * 1000 ? khz * 1000 : ahead; /* at most a second: the caller looks again */
-    uint64_t ticks = ahead * apic_timer_khz() / khz;
-    apic_timer_arm(ticks + 1);
+    apic_timer_arm(ahead * apic_timer_khz() / khz + 1);
 }
 
 /*
