@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* The network interface: frames between port and lwIP, and which IPv4 address it has, from whom. */
+#include "net/net.h"
+
+#include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/init.h>
+#include <lwip/timeouts.h>
+#include <netif/ethernet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/lease.h"
+#include "net/probe.h"
+#include "net/tcp.h"
+#include "os/os.h"
+
+#define FRAMES_PER_TURN 256u   /* so that a flood of frames does not hold up the rest of the agent */
+#define LINK_CHECK_MS   1000u  /* a change of the link comes as an event; this is for one that was missed */
+#define PROBE_AGAIN_MS  10000u /* after somebody else was found with the static address */
+#define REPORT_MS       60000u /* how long what was heard stays a problem */
+#define MTU             1500u
+
+/* For what the address in question is meant. */
+enum purpose {
+    FOR_NOTHING,
+    FOR_STATIC,
+    FOR_LEASE, /* `held`, the server's message, goes to lwIP if the address is free */
+};
+
+static struct netif netif;
+static struct net_config config;
+static struct net_status status;
+static uint64_t khz = 1;
+static struct probe probe;
+static enum purpose purpose;
+static uint8_t held[OS_FRAME_BYTES];
+static size_t held_bytes;
+static bool static_wanted; /* no DHCP, or no lease in time */
+static uint64_t fallback_ms, probe_again_ms, link_check_ms;
+static struct {
+    uint64_t until_ms;
+    char text[NET_PROBLEM_BYTES];
+} heard; /* a conflict, or a lease that was refused */
+
+static uint64_t now_ms(void)
+{
+    return os_tsc() / khz;
+}
+
+/* ---- what lwIP asks of us ---- */
+
+u32_t sys_now(void)
+{
+    return (u32_t)now_ms();
+}
+
+uint32_t net_random(void)
+{
+    uint32_t value;
+    if (os_random(&value, sizeof(value)) != 0) {
+        static uint32_t weak; /* no secret hangs on it: without entropy there is no HTTPS */
+        value = weak = weak * 1664525u + (uint32_t)os_tsc();
+    }
+    return value;
+}
+
+void net_library_failed(const char *text)
+{
+    os_die(text);
+}
+
+static err_t transmit(struct netif *n, struct pbuf *p)
+{
+    (void)n;
+    static uint8_t frame[OS_FRAME_BYTES];
+    if (p->tot_len > sizeof(frame)) {
+        return ERR_BUF;
+    }
+    pbuf_copy_partial(p, frame, p->tot_len, 0);
+    return os_net_send(frame, p->tot_len) == 0 ? ERR_OK : ERR_MEM;
+}
+
+static err_t interface_start(struct netif *n)
+{
+    n->name[0] = 'e';
+    n->name[1] = 'n';
+    n->output = etharp_output;
+    n->output_ip6 = ethip6_output;
+    n->linkoutput = transmit;
+    n->mtu = MTU;
+    n->hwaddr_len = 6;
+    n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+    return ERR_OK;
+}
+
+/* ---- addresses ---- */
+
+static void report(const char *text)
+{
+    snprintf(heard.text, sizeof(heard.text), "%s", text);
+    heard.until_ms = now_ms() + REPORT_MS;
+}
+
+static void report_conflict(const uint8_t address[4])
+{
+    char text[NET_PROBLEM_BYTES];
+    const uint8_t *m = probe.other;
+    snprintf(text, sizeof(text),
+             "network: duplicate address: %u.%u.%u.%u is also used by the station "
+             "%02x:%02x:%02x:%02x:%02x:%02x: give one of "
+             "them another address",
+             address[0], address[1], address[2], address[3], m[0], m[1], m[2], m[3], m[4], m[5]);
+    report(text);
+}
+
+static void report_lease(const struct lease *lease)
+{
+    char text[NET_PROBLEM_BYTES];
+    snprintf(text, sizeof(text),
+             "network: DHCP server %u.%u.%u.%u: offer of %u.%u.%u.%u refused: %s: correct the server, or use "
+             "a static "
+             "address",
+             lease->server[0], lease->server[1], lease->server[2], lease->server[3], lease->address[0],
+             lease->address[1], lease->address[2], lease->address[3], lease->why);
+    report(text);
+}
+
+static bool has_address(void)
+{
+    return !ip4_addr_isany(netif_ip4_addr(&netif));
+}
+
+static bool has_lease(void)
+{
+    return has_address() && dhcp_supplied_address(&netif) != 0;
+}
+
+static void static_use(void)
+{
+    ip4_addr_t address;
+    ip4_addr_t mask;
+    ip4_addr_t gateway;
+    const uint8_t *a = config.address;
+    const uint8_t *g = config.gateway;
+    IP4_ADDR(&address, a[0], a[1], a[2], a[3]);
+    ip4_addr_set_u32(&mask, lwip_htonl(UINT32_MAX << (32 - config.prefix)));
+    ip4_addr_set_zero(&gateway);
+    if (config.has_gateway) {
+        IP4_ADDR(&gateway, g[0], g[1], g[2], g[3]);
+    }
+    netif_set_addr(&netif, &address, &mask, &gateway);
+}
+
+static void ask_about(const uint8_t address[4], enum purpose what_for)
+{
+    purpose = what_for;
+    probe_start(&probe, netif.hwaddr, address, now_ms());
+}
+
+/* The static address is asked about when it is wanted and nothing better is under way. */
+static void static_pursue(uint64_t now)
+{
+    bool late = config.dhcp && now >= fallback_ms;
+    static_wanted = config.has_address && (!config.dhcp || late);
+    if (static_wanted && status.link && !has_address() && purpose == FOR_NOTHING && now >= probe_again_ms) {
+        ask_about(config.address, FOR_STATIC);
+    }
+}
+
+static void pass(const uint8_t *frame, size_t bytes)
+{
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_POOL);
+    if (p == NULL) {
+        return;
+    }
+    pbuf_take(p, frame, (u16_t)bytes);
+    if (netif.input(p, &netif) != ERR_OK) {
+        pbuf_free(p);
+    }
+}
+
+/* Nobody else has the address. */
+static void address_free(void)
+{
+    enum purpose what_for = purpose;
+    purpose = FOR_NOTHING;
+    if (what_for == FOR_LEASE) {
+        pass(held, held_bytes);
+    } else if (what_for == FOR_STATIC && !has_lease()) {
+        static_use();
+    }
+}
+
+static void address_taken(void)
+{
+    report_conflict(probe.address);
+    probe_again_ms = now_ms() + PROBE_AGAIN_MS;
+    purpose = FOR_NOTHING;
+    probe.state = PROBE_IDLE;
+}
+
+static void probe_proceed(uint64_t now)
+{
+    uint8_t frame[PROBE_FRAME_BYTES];
+    if (probe_turn(&probe, now, frame)) {
+        os_net_send(frame, sizeof(frame));
+    }
+    if (purpose != FOR_NOTHING && probe.state == PROBE_FREE) {
+        address_free();
+    } else if (purpose != FOR_NOTHING && probe.state == PROBE_TAKEN) {
+        address_taken();
+    }
+}
+
+/* ---- frames ---- */
+
+/* An address in use is defended by saying once more whose it is; the other station sees it too. */
+static void listen_for_others(const uint8_t *frame, size_t bytes)
+{
+    bool was_asking = probe.state == PROBE_ASKING;
+    if (probe_hears(&probe, frame, bytes) && !was_asking && now_ms() >= heard.until_ms) {
+        report_conflict(probe.address);
+        etharp_gratuitous(&netif);
+    }
+}
+
+/* @return whether lwIP may see the frame now */
+static bool admit(const uint8_t *frame, size_t bytes)
+{
+    struct lease lease;
+    switch (lease_check(frame, bytes, netif.hwaddr, &lease)) {
+    case LEASE_NONE:
+        return true;
+    case LEASE_REFUSED:
+        if (lease.why != NULL) {
+            report_lease(&lease);
+        }
+        return false;
+    case LEASE_GOOD:
+        break;
+    }
+    bool same = memcmp(probe.address, lease.address, 4) == 0;
+    if (same && probe.state == PROBE_FREE) {
+        return true;
+    }
+    memcpy(held, frame, bytes);
+    held_bytes = bytes;
+    if (!same || probe.state != PROBE_ASKING || purpose != FOR_LEASE) {
+        ask_about(lease.address, FOR_LEASE);
+    }
+    return false;
+}
+
+static bool frames_take(void)
+{
+    static uint8_t frame[OS_FRAME_BYTES];
+    unsigned count = 0;
+    for (size_t bytes; count < FRAMES_PER_TURN && (bytes = os_net_receive(frame)) > 0; count++) {
+        listen_for_others(frame, bytes);
+        if (admit(frame, bytes)) {
+            pass(frame, bytes);
+        }
+    }
+    return count > 0;
+}
+
+/* ---- link and status ---- */
+
+static void link_set(bool up, uint64_t now)
+{
+    status.link = up;
+    status.generation++;
+    probe.state = PROBE_IDLE; /* another wire may have other stations on it */
+    memset(probe.address, 0, sizeof(probe.address));
+    purpose = FOR_NOTHING;
+    probe_again_ms = now;
+    if (up) {
+        fallback_ms = now + (uint64_t)config.fallback_s * 1000;
+        netif_set_link_up(&netif); /* with DHCP under way lwIP asks for its lease again */
+    } else {
+        netif_set_link_down(&netif);
+        if (!config.dhcp || !has_lease()) {
+            netif_set_addr(&netif, NULL, NULL, NULL); /* a static address is asked about anew */
+        }
+    }
+}
+
+static void link_check(uint64_t now)
+{
+    link_check_ms = now + LINK_CHECK_MS;
+    bool up = os_net_link();
+    if (up != status.link) {
+        link_set(up, now);
+    }
+}
+
+/* Time without lease counts from the moment at which there was none. */
+static void fallback_count(uint64_t now)
+{
+    static bool had;
+    bool has = has_lease();
+    if (had && !has) {
+        fallback_ms = now + (uint64_t)config.fallback_s * 1000;
+    }
+    had = has;
+}
+
+static void write_ipv4(struct net_status *to)
+{
+    to->source = !has_address() ? NET_NO_ADDRESS : has_lease() ? NET_FROM_DHCP : NET_STATIC;
+    if (to->source == NET_NO_ADDRESS) {
+        return;
+    }
+    uint32_t mask = lwip_ntohl(ip4_addr_get_u32(netif_ip4_netmask(&netif)));
+    char text[IP4ADDR_STRLEN_MAX];
+    snprintf(to->address, sizeof(to->address), "%s/%d",
+             ip4addr_ntoa_r(netif_ip4_addr(&netif), text, sizeof(text)), __builtin_popcount(mask));
+    if (!ip4_addr_isany(netif_ip4_gw(&netif))) {
+        snprintf(to->gateway, sizeof(to->gateway), "%s",
+                 ip4addr_ntoa_r(netif_ip4_gw(&netif), text, sizeof(text)));
+    }
+}
+
+static void write_ipv6(struct net_status *to)
+{
+    for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES && to->ipv6_count < NET_IPV6_ADDRESSES; i++) {
+        if (ip6_addr_isvalid(netif_ip6_addr_state(&netif, i))) {
+            ip6addr_ntoa_r(netif_ip6_addr(&netif, i), to->ipv6[to->ipv6_count++], NET_TEXT_BYTES);
+        }
+    }
+}
+
+static void write_problem(struct net_status *to, uint64_t now)
+{
+    if (now < heard.until_ms) {
+        snprintf(to->problem, sizeof(to->problem), "%s", heard.text);
+    } else if (to->link && config.dhcp && now >= fallback_ms && to->source != NET_FROM_DHCP) {
+        snprintf(to->problem, sizeof(to->problem), "network: no DHCP server has answered within %u s: %s",
+                 config.fallback_s,
+                 to->source == NET_STATIC
+                     ? "the static address is used: correct the server, or ask for no lease"
+                     : "the box has no IPv4 address: give it one in the site configuration");
+    }
+}
+
+static bool is_same(const struct net_status *a, const struct net_status *b)
+{
+    bool same = a->link == b->link && a->source == b->source && a->ipv6_count == b->ipv6_count &&
+                strcmp(a->address, b->address) == 0 && strcmp(a->gateway, b->gateway) == 0 &&
+                strcmp(a->problem, b->problem) == 0;
+    for (unsigned i = 0; i < NET_IPV6_ADDRESSES; i++) {
+        same = same && strcmp(a->ipv6[i], b->ipv6[i]) == 0;
+    }
+    return same;
+}
+
+static void status_update(uint64_t now)
+{
+    struct net_status fresh = {
+        .link = status.link, .https_port = NET_HTTPS_PORT, .generation = status.generation + 1};
+    write_ipv4(&fresh);
+    write_ipv6(&fresh);
+    write_problem(&fresh, now);
+    if (!is_same(&fresh, &status)) {
+        status = fresh;
+    }
+}
+
+/* ---- the interface ---- */
+
+int net_start(const struct net_config *wanted, uint64_t tsc_khz, net_accept *accept)
+{
+    config = *wanted;
+    khz = tsc_khz;
+    int error = os_net_open(NET_PORT_SLOT, netif.hwaddr);
+    if (error != 0) {
+        return error;
+    }
+    lwip_init();
+    uint8_t mac[6];
+    memcpy(mac, netif.hwaddr, sizeof(mac));
+    netif_add(&netif, NULL, NULL, NULL, NULL, interface_start, ethernet_input);
+    memcpy(netif.hwaddr, mac, sizeof(mac));
+    netif_set_hostname(&netif, config.host_name[0] != 0 ? config.host_name : NULL);
+    netif_create_ip6_linklocal_address(&netif, 1);
+    netif.ip6_autoconfig_enabled = 1;
+    netif_set_default(&netif);
+    netif_set_up(&netif);
+    if (config.dhcp && dhcp_start(&netif) != ERR_OK) {
+        return -MULLION_E_RANGE;
+    }
+    return tcp_serve(accept);
+}
+
+void net_poll(void)
+{
+    if (!netif_is_up(&netif)) {
+        return;
+    }
+    bool received = frames_take();
+    uint64_t now = now_ms();
+    if (!received || now >= link_check_ms) {
+        link_check(now);
+    }
+    probe_proceed(now);
+    fallback_count(now);
+    static_pursue(now);
+    sys_check_timeouts();
+    status_update(now);
+    tcp_hand_over();
+}
+
+uint64_t net_deadline(void)
+{
+    if (!netif_is_up(&netif)) {
+        return UINT64_MAX;
+    }
+    uint64_t now = now_ms();
+    uint64_t at = now + sys_timeouts_sleeptime();
+    uint64_t others[] = {probe_deadline(&probe), link_check_ms};
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        at = others[i] < at ? others[i] : at;
+    }
+    return at * khz;
+}
+
+const struct net_status *net_status(void)
+{
+    return &status;
+}
