@@ -51,10 +51,13 @@ $(drivervm_out)/gen_init_cpio: $(drivervm_out)/linux.path
 $(drivervm_out)/initramfs.cpio: drivervm/init/initramfs.list $(drivervm_out)/gen_init_cpio $(drivervm_out)/init
 	$(drivervm_out)/gen_init_cpio -t 0 $< >$@.new && mv $@.new $@
 
+# The system tests boot it alone, too.
+system: drivervm
+
 # ---- unit tests: each links what it names beside itself, and fakes the rest ----
 drivervm_test_frame := init/frame
 drivervm_test_server := init/frame init/server
-drivervm_test_devices := init/frame init/sysfs init/kernel_log init/functions net/ports
+drivervm_test_devices := init/frame init/sysfs init/kernel_log init/jack init/functions net/ports
 drivervm_test_switch := init/frame net/switch
 drivervm_test_offload := init/frame net/offload
 drivervm_test_names := frame server devices switch offload

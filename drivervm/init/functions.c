@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "jack.h"
 #include "kernel_log.h"
 #include "sysfs.h"
 
 #define MAX_FUNCTIONS 256u
-#define VIRTIO_VENDOR 0x1af4u
-#define VIRTIO_NET    0x1041u /* also 0x1000 while a device offers its old form, which Mullion's never do */
 
 static void path_of(char *path, size_t bytes, uint32_t slot, const char *attribute)
 {
@@ -23,11 +22,6 @@ static uint32_t number_of(uint32_t slot, const char *attribute)
     return (uint32_t)sysfs_number(path, 0);
 }
 
-static bool is_jack(uint32_t slot)
-{
-    return number_of(slot, "vendor") == VIRTIO_VENDOR && number_of(slot, "device") == VIRTIO_NET;
-}
-
 /* Slots of all functions that are no jacks; PCI names are as many as slots at most. */
 static uint32_t find(bool is_there[MAX_FUNCTIONS])
 {
@@ -37,7 +31,7 @@ static uint32_t find(bool is_there[MAX_FUNCTIONS])
     memset(is_there, 0, MAX_FUNCTIONS * sizeof is_there[0]);
     for (size_t i = 0; i < named; i++) {
         const int slot = sysfs_slot(names[i]);
-        if (slot >= 0 && !is_jack((uint32_t)slot)) {
+        if (slot >= 0 && !jack_is_in((uint32_t)slot)) {
             is_there[slot] = true;
             count++;
         }

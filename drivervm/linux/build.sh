@@ -39,10 +39,10 @@ check_config() {
     }
 }
 
-# A line every half minute, so that nobody takes a long build for a hung one; there are about 2,400 object files.
+# A line every half minute, so that nobody takes a long build for a hung one; there are about 1,750 object files.
 report_progress() {
     while sleep 30; do
-        echo "linux: $(find "$work/out" -name '*.o' | wc -l) of about 2400 files compiled" >&2
+        echo "linux: $(find "$work/out" -name '*.o' | wc -l) of about 1750 files compiled" >&2
     done
 }
 
@@ -56,7 +56,7 @@ build() {
 }
 
 if [ ! -e "$out" ]; then
-    echo "linux: building the driver VM's kernel (about 20 minutes of CPU on $jobs jobs, once)" >&2
+    echo "linux: building the driver VM's kernel (about 16 minutes of CPU on $jobs jobs, once)" >&2
     mkdir -p "$cache/linux"
     work=$(mktemp -d "$cache/linux/.build-XXXXXX")
     report_progress &

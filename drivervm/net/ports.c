@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jack.h"
 #include "sysfs.h"
 
 static uint64_t number_of(const char *name, const char *attribute)
@@ -35,17 +36,13 @@ static bool is_in_bridge(const char *name)
 
 /* Slot of the PCI function that an interface's path leads through, or -1; an interface without one is no
  * port. */
-static int slot_in(char *path, enum port_kind *kind)
+static int slot_in(char *path)
 {
     int slot = -1;
-    *kind = PORT_NIC;
     char *rest = path;
     for (const char *part; (part = strsep(&rest, "/")) != NULL;) {
         const int found = sysfs_slot(part);
         slot = found >= 0 ? found : slot;
-        if (strncmp(part, "virtio", 6) == 0) {
-            *kind = PORT_JACK;
-        }
     }
     return slot;
 }
@@ -54,12 +51,13 @@ static bool read_port(const char *name, struct port *port)
 {
     char path[96], target[256];
     snprintf(path, sizeof path, "class/net/%s", name);
-    const int slot = sysfs_link(path, target, sizeof target) ? slot_in(target, &port->kind) : -1;
+    const int slot = sysfs_link(path, target, sizeof target) ? slot_in(target) : -1;
     if (slot < 0) {
         return false;
     }
     snprintf(port->name, sizeof port->name, "%s", name);
     port->slot = (uint32_t)slot;
+    port->kind = jack_is_in(port->slot) ? PORT_JACK : PORT_NIC;
     port->index = (unsigned)number_of(name, "ifindex");
     port->is_up = (number_of(name, "flags") & IFF_UP) != 0;
     port->has_carrier = number_of(name, "carrier") == 1;

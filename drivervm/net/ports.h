@@ -13,7 +13,7 @@
 
 enum port_kind {
     PORT_NIC,  /* the box's own */
-    PORT_JACK, /* virtio: an end of a link */
+    PORT_JACK, /* an end of a link */
 };
 
 struct port {

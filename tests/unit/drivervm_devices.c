@@ -51,6 +51,10 @@ static void put_function(const char *address, const char *vendor, const char *de
     put(name, device);
     snprintf(name, sizeof name, "bus/pci/devices/%s/class", address);
     put(name, "0x020000\n");
+    snprintf(name, sizeof name, "bus/pci/devices/%s/subsystem_vendor", address);
+    put(name, "0x1af4\n");
+    snprintf(name, sizeof name, "bus/pci/devices/%s/subsystem_device", address);
+    put(name, "0x0040\n");
 }
 
 static void put_interface(const char *name, const char *path, const char *index, const char *mac)
@@ -222,7 +226,7 @@ static void long_names_in_the_log_are_cut(void **state)
     assert_string_equal(kernel_log_reason(256), "");
 }
 
-static void ports_are_told_apart_by_their_path(void **state)
+static void ports_are_told_from_jacks_and_from_the_bridge(void **state)
 {
     (void)state;
     static struct port ports[PORTS_MAX];
@@ -234,6 +238,16 @@ static void ports_are_told_apart_by_their_path(void **state)
     assert_string_equal(ports[1].name, "eth0");
     assert_true(ports[0].is_up && ports[0].has_carrier && ports[0].in_bridge);
     assert_false(ports[1].is_up || ports[1].has_carrier || ports[1].in_bridge);
+}
+
+static void virtio_card_of_the_box_is_a_nic(void **state)
+{
+    (void)state;
+    static struct port ports[PORTS_MAX];
+    put("bus/pci/devices/0000:00:04.0/subsystem_device", "0x1100\n");
+    assert_int_equal(ports_list(PORT_JACK, ports), 0);
+    assert_int_equal(ports_list(PORT_NIC, ports), 3);
+    assert_int_equal(functions_count(), 5);
 }
 
 static void port_is_found_by_slot_and_mac(void **state)
@@ -276,7 +290,8 @@ int main(void)
         WITH_SYSFS(missing_firmware_is_told_before_the_failed_probe),
         WITH_SYSFS(other_log_records_say_nothing),
         WITH_SYSFS(long_names_in_the_log_are_cut),
-        WITH_SYSFS(ports_are_told_apart_by_their_path),
+        WITH_SYSFS(ports_are_told_from_jacks_and_from_the_bridge),
+        WITH_SYSFS(virtio_card_of_the_box_is_a_nic),
         WITH_SYSFS(port_is_found_by_slot_and_mac),
         WITH_SYSFS(unknown_speed_is_0_and_counters_keep_64_bits),
     };
