@@ -39,6 +39,24 @@ struct partition *machine_partition(struct machine *machine, const char *name)
     return NULL;
 }
 
+struct partition *machine_look(struct machine *machine, const char *name)
+{
+    if (strcmp(name, DRIVER_NAME) != 0 || machine->driver.phase == DRIVER_MISSING) {
+        return machine_partition(machine, name);
+    }
+    machine->driver_spec = (struct partition_spec){.name = DRIVER_NAME,
+                                                   .cpus_listed = true,
+                                                   .cpu_count = 1,
+                                                   .memory_bytes = DRIVER_MEMORY_BYTES,
+                                                   .kernel = "-"};
+    machine->driver_view = (struct partition){.spec = &machine->driver_spec,
+                                              .phase = PHASE_ABSENT,
+                                              .desired = DESIRED_RUNNING,
+                                              .id = machine->driver.id};
+    partition_refresh(&machine->driver_view);
+    return &machine->driver_view;
+}
+
 struct partition *machine_partition_by_id(struct machine *machine, uint32_t id)
 {
     for (unsigned i = 0; i < machine->partition_count; i++) {

@@ -11,7 +11,10 @@
 #include "model/identity.h"
 #include "model/manifest.h"
 #include "model/site.h"
+#include "net/net.h"
 #include "store/state.h"
+
+#define MACHINE_FINGERPRINT_BYTES 96u
 
 /** Where a partition is in its life, as the agent sees it. */
 enum partition_phase {
@@ -62,7 +65,11 @@ struct machine {
     uint8_t identity[STATE_IDENTITY_BYTES]; /* of TLS; the bytes are tls/'s */
     uint32_t identity_bytes;
     struct driver driver;
-    bool has_lease;
+    struct partition_spec driver_spec; /* what machine_look() shows of it */
+    struct partition driver_view;
+    bool net_known, has_lease; /* `net` has been told; the agent has an address by DHCP */
+    struct net_status net;
+    char fingerprint[MACHINE_FINGERPRINT_BYTES]; /* of the certificate, "AB:CD:..."; empty: none */
     enum box_ending ending;
     uint64_t ending_from_ms, ending_by_ms; /* then the next step is taken without asking any longer */
     bool guests_gone;                      /* all partitions have ended, the driver VM is next */
@@ -126,6 +133,9 @@ void machine_save(struct machine *machine);
 
 /** @return the partition with this name, or NULL */
 struct partition *machine_partition(struct machine *machine, const char *name);
+
+/** As machine_partition, and "driver" gives the driver VM, for those who only look. */
+struct partition *machine_look(struct machine *machine, const char *name);
 
 /** @return the partition with this identifier of the VMM, or NULL */
 struct partition *machine_partition_by_id(struct machine *machine, uint32_t id);

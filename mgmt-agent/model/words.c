@@ -184,3 +184,25 @@ const char *words_port_kind(unsigned kind)
 {
     return kind == MULLION_PORT_NET ? "net" : kind == MULLION_PORT_CONSOLE ? "console" : "?";
 }
+
+const char *words_reason_code(unsigned reason)
+{
+    static const char *const codes[MULLION_REASON_COUNT] = {
+        [MULLION_REASON_NONE] = "none",
+        [MULLION_REASON_REQUESTED] = "requested",
+        [MULLION_REASON_POWER_OFF] = "power-off",
+        [MULLION_REASON_RESET] = "reset",
+        [MULLION_REASON_TRIPLE_FAULT] = "triple-fault",
+        [MULLION_REASON_UNKNOWN_EXIT] = "unknown-exit",
+        [MULLION_REASON_REFUSED_EXIT] = "refused-exit",
+        [MULLION_REASON_MMIO_UNMAPPED] = "mmio-unmapped",
+        [MULLION_REASON_MMIO_INSTRUCTION] = "mmio-instruction",
+        [MULLION_REASON_ENTRY_FAILED] = "entry-failed",
+        [MULLION_REASON_MACHINE_CHECK] = "machine-check",
+        [MULLION_REASON_STUCK] = "stuck",
+        [MULLION_REASON_AGENT_EXIT] = "agent-exit",
+        [MULLION_REASON_ALL_HALTED] = "all-halted",
+        [MULLION_REASON_BAD_PAGE_TABLE] = "bad-page-table",
+    };
+    return reason < MULLION_REASON_COUNT && codes[reason] != NULL ? codes[reason] : "unknown";
+}

@@ -17,6 +17,9 @@ const char *words_exit(unsigned exit_reason);
 /** @return what `info` ended for: "powered off by its guest", "triple fault ... (vCPU 0, RIP 0x...)" */
 const char *words_reason(const struct mullion_partition_info *info, char *buffer, size_t size);
 
+/** @return the reason in one word for programs: "power-off" ... */
+const char *words_reason_code(unsigned reason);
+
 /** @return what to do about a partition that ended for this reason */
 const char *words_remedy(unsigned reason);
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/commands.h"
 
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "os/os.h"
 #include "ui/attach.h"
 #include "ui/console.h"
 #include "ui/lists.h"
@@ -14,6 +18,7 @@ struct command {
     const char *name, *help;
     int (*run)(struct machine *machine, struct failure *failure);
     int (*on_partition)(struct machine *machine, struct partition *p, struct failure *failure);
+    bool looks; /* changes nothing, so the driver VM may be named */
 };
 
 static int run_help(struct machine *machine, struct failure *failure);
@@ -42,6 +47,18 @@ static int run_shutdown(struct machine *machine, struct failure *failure)
 }
 
 #ifdef MULLION_PLANTED_CRASH
+/* Only in the test image: a busy agent. `argument` are milliseconds. */
+static void run_spin(const struct machine *machine, const char *argument)
+{
+    uint64_t ms = strtoull(argument, NULL, 10);
+    uint64_t turns = 0;
+    uint64_t end = os_tsc() + ms * machine->box.platform.tsc_khz;
+    while (os_tsc() < end) {
+        turns++;
+    }
+    console_print("spun %" PRIu64 " turns\n", turns);
+}
+
 /* Only in the test image: an exception in the agent itself. */
 static int run_crash_agent(struct machine *machine, struct failure *failure)
 {
@@ -52,29 +69,29 @@ static int run_crash_agent(struct machine *machine, struct failure *failure)
 #endif
 
 static const struct command commands[] = {
-    {"help", "this list", run_help, NULL},
-    {"status", "the status block", run_status, NULL},
+    {"help", "this list", run_help, NULL, false},
+    {"status", "the status block", run_status, NULL, false},
     {"attach", "its serial console (Ctrl-] detaches); a digit on an empty line does the same", NULL,
-     run_attach},
-    {"start", "create, load and start it", NULL, partition_start},
-    {"stop", "stop it at once (`poweroff` asks its guest)", NULL, partition_stop},
-    {"pause", "freeze it", NULL, partition_pause},
-    {"resume", "go on after pause", NULL, partition_resume},
-    {"reset", "load it again and start it anew", NULL, partition_reset},
-    {"poweroff", "press its ACPI power button", NULL, partition_power_button},
-    {"destroy", "stop it and give back its CPUs and memory", NULL, partition_destroy},
-    {"info", "its state, reason, CPUs, memory ranges, starts", NULL, list_info},
-    {"counters", "its counters: NAME vcpuN REASON COUNT LONGEST_TICKS", NULL, list_counters},
-    {"log", "the VMM's log", list_log, NULL},
-    {"memory", "who owns which memory", list_memory, NULL},
-    {"cpus", "who owns which CPU", list_cpus, NULL},
-    {"pci", "the PCI functions of the box", list_pci, NULL},
-    {"modules", "what the boot loader loaded", list_modules, NULL},
-    {"ports", "its ports: links, status and counters", NULL, list_ports},
-    {"reboot", "stop all partitions and restart the box", run_reboot, NULL},
-    {"shutdown", "stop all partitions and switch the box off", run_shutdown, NULL},
+     run_attach, true},
+    {"start", "create, load and start it", NULL, partition_start, false},
+    {"stop", "stop it at once (`poweroff` asks its guest)", NULL, partition_stop, false},
+    {"pause", "freeze it", NULL, partition_pause, false},
+    {"resume", "go on after pause", NULL, partition_resume, false},
+    {"reset", "load it again and start it anew", NULL, partition_reset, false},
+    {"poweroff", "press its ACPI power button", NULL, partition_power_button, false},
+    {"destroy", "stop it and give back its CPUs and memory", NULL, partition_destroy, false},
+    {"info", "its state, reason, CPUs, memory ranges, starts", NULL, list_info, true},
+    {"counters", "its counters: NAME vcpuN REASON COUNT LONGEST_TICKS", NULL, list_counters, true},
+    {"log", "the VMM's log", list_log, NULL, false},
+    {"memory", "who owns which memory", list_memory, NULL, false},
+    {"cpus", "who owns which CPU", list_cpus, NULL, false},
+    {"pci", "the PCI functions of the box", list_pci, NULL, false},
+    {"modules", "what the boot loader loaded", list_modules, NULL, false},
+    {"ports", "its ports: links, status and counters", NULL, list_ports, true},
+    {"reboot", "stop all partitions and restart the box", run_reboot, NULL, false},
+    {"shutdown", "stop all partitions and switch the box off", run_shutdown, NULL, false},
 #ifdef MULLION_PLANTED_CRASH
-    {"crash-agent", "test image: the agent dies", run_crash_agent, NULL},
+    {"crash-agent", "test image: the agent dies", run_crash_agent, NULL, false},
 #endif
 };
 
@@ -103,7 +120,7 @@ static const struct command *command_find(const char *name)
 static int run_on(struct machine *machine, const struct command *command, const char *name,
                   struct failure *failure)
 {
-    struct partition *p = machine_partition(machine, name);
+    struct partition *p = command->looks ? machine_look(machine, name) : machine_partition(machine, name);
     if (name[0] == 0 || p == NULL) {
         snprintf(failure->text, sizeof(failure->text), "%s: %s%.32s%s: see the names in `status`",
                  command->name,
@@ -131,6 +148,12 @@ static void words_split(const char *line, char first[CONSOLE_LINE_BYTES], char s
 static int run_line(struct machine *machine, const char *name, const char *argument, struct failure *failure)
 {
     const struct command *command = command_find(name);
+#ifdef MULLION_PLANTED_CRASH
+    if (strcmp(name, "spin") == 0) {
+        run_spin(machine, argument);
+        return 0;
+    }
+#endif
     if (command == NULL) {
         snprintf(failure->text, sizeof(failure->text), "%.40s: there is no such command: see `help`", name);
         return -1;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/network.h"
 #include "model/words.h"
 #include "ui/attach.h"
 #include "ui/console.h"
@@ -64,6 +65,24 @@ static void box_print(const struct machine *machine)
                   box->platform.dma_isolation == MULLION_DMA_REMAPPED ? "remapped" : "none");
 }
 
+/* How to reach the box over the network. The token is shown here and nowhere else. */
+static void network_print(const struct machine *machine)
+{
+    char url[NET_TEXT_BYTES + 16];
+    const struct driver *driver = &machine->driver;
+    machine_url(machine, url, sizeof(url));
+    console_print("driver VM:      %s\n", driver_phase_name(driver->phase));
+    if (driver->phase != DRIVER_MISSING || url[0] != 0) {
+        console_print("url:            %s\n", url[0] != 0 ? url : "none yet");
+    }
+    if (machine->fingerprint[0] != 0) {
+        console_print("fingerprint:    SHA256:%s\n", machine->fingerprint);
+    }
+    if (machine->token[0] != 0) {
+        console_print("token:          %s\n", machine->token);
+    }
+}
+
 /* What is worth knowing beside the state, in one short line. */
 static void remark(const struct partition *p, char *text, size_t size)
 {
@@ -94,6 +113,8 @@ static void partition_print(unsigned number, struct partition *p)
 static unsigned troubles(const struct machine *machine)
 {
     unsigned count = machine->problems.count + (machine->problems.dropped > 0 ? 1 : 0);
+    count += machine->driver.trouble[0] != 0 ? 1 : 0;
+    count += machine->net.problem[0] != 0 ? 1 : 0;
     for (unsigned i = 0; i < machine->partition_count; i++) {
         count += machine->partitions[i].trouble.text[0] != 0 ? 1 : 0;
     }
@@ -113,6 +134,10 @@ static void problems_print(const struct machine *machine)
     if (machine->problems.dropped > 0) {
         console_print("  and %u more: correct these first\n", machine->problems.dropped);
     }
+    for (unsigned i = 0; i < 2; i++) {
+        const char *text = i == 0 ? machine->driver.trouble : machine->net.problem;
+        console_print("%s%s%s", text[0] != 0 ? "  " : "", text, text[0] != 0 ? "\n" : "");
+    }
     for (unsigned i = 0; i < machine->partition_count; i++) {
         if (machine->partitions[i].trouble.text[0] != 0) {
             console_print("  %s\n", machine->partitions[i].trouble.text);
@@ -125,6 +150,7 @@ void status_print(struct machine *machine)
     box_refresh(&machine->box);
     console_print("\n=== Mullion %s ===\n", MULLION_VERSION);
     box_print(machine);
+    network_print(machine);
     console_print(machine->partition_count > 0 ? "partitions:\n" : "partitions:     none\n");
     for (unsigned i = 0; i < machine->partition_count; i++) {
         partition_print(i + 1, &machine->partitions[i]);
