@@ -95,6 +95,10 @@ void machine_bring_up(struct machine *machine);
 /** @return true while some partition still waits to be started for the first time */
 bool machine_is_waiting(const struct machine *machine);
 
+/** @return true while something will soon change that the first status block should show: partitions that
+ * wait, a driver VM that boots, a cable that leads to no address yet */
+bool machine_is_settling(const struct machine *machine);
+
 /** Takes note of partitions whose state changed (bits by the VMM's identifier) and acts as the manifest says.
  */
 void machine_states_changed(struct machine *machine, uint64_t state_mask);

@@ -142,6 +142,25 @@ static void ending_step(struct machine *machine, uint64_t now_ms)
     }
 }
 
+static bool has_carrier(const struct client *client)
+{
+    for (uint32_t i = 0; i < client->nics_read; i++) {
+        if (client->nics[i].slot != 0 && client->nics[i].carrier != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool machine_is_settling(const struct machine *machine)
+{
+    const struct driver *driver = &machine->driver;
+    bool listed = driver->client.passes > 0 || (driver->client.greeted && driver->client.nic_count == 0);
+    bool addressed = machine->net.address[0] != 0 && machine->net.link;
+    return machine_is_waiting(machine) || (driver_is_alive(driver) && !listed) ||
+           (driver->phase == DRIVER_UP && has_carrier(&driver->client) && !addressed);
+}
+
 /* ---- time and events
  * ---------------------------------------------------------------------------------------------- */
 

@@ -89,6 +89,7 @@ static void machine_status_block_has_the_documented_keys(void **state)
     machine.boot_ms = 1234;
     model_guest_output(named("alpha")->id, "first\r\n\x1b[6nlogin: ");
     model_output();
+    memset(machine.token, 'a', 32);
     status_print(&machine);
     assert_string_equal(model_output(), "\n=== Mullion " MULLION_VERSION " ===\n"
                                         "site:           box\n"
@@ -97,6 +98,8 @@ static void machine_status_block_has_the_documented_keys(void **state)
                                         "memory:         1024 MiB (832 MiB free, VMM 8 MiB, agent 34 MiB)\n"
                                         "back end:       model\n"
                                         "isolation.dma:  none\n"
+                                        "driver VM:      missing\n"
+                                        "token:          aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
                                         "partitions:\n"
                                         "  1 alpha     running   cpus 1     64 MiB   [login: ]\n"
                                         "  2 beta      running   cpus 2-3  128 MiB   []\n"
