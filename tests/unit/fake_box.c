@@ -13,6 +13,7 @@
 #include "core/pool.h"
 #include "core/window.h"
 #include "fake_hvm.h"
+#include "inspect.h"
 #include "x86/apic.h"
 #include "x86/passthrough.h"
 #include "x86/pci_host.h"
@@ -327,7 +328,7 @@ static uint64_t frames_of(uint32_t id)
 {
     uint64_t count = 0;
     for (uint64_t i = 0; i < BOX_FRAMES; i++)
-        count += frames_owned_by(hpa(i * FRAME_BYTES), id);
+        count += frame_owned_by(table, hpa(i * FRAME_BYTES), id);
     return count;
 }
 
@@ -340,7 +341,7 @@ static const char *check_memory(const struct partition *p)
         for (uint64_t done = 0; done < range->bytes; done += FRAME_BYTES, frames++) {
             hpa_t to;
             bool writable;
-            if (!frames_owned_by(hpa(range->hpa.v + done), p->id))
+            if (!frame_owned_by(table, hpa(range->hpa.v + done), p->id))
                 return "a partition has a frame that it does not own";
             if (!npt_translate(&p->npt, gpa(range->gpa.v + done), &to, &writable) ||
                 to.v != range->hpa.v + done)
@@ -386,7 +387,7 @@ static const char *check_window_owner(uint64_t at)
         return NULL;
     for (uint32_t id = 1; id < MULLION_MAX_PARTITIONS; id++) {
         const struct partition *p = partition_find(id);
-        if (p && p->state == MULLION_STATE_DEFINED && frames_owned_by(to, id))
+        if (p && p->state == MULLION_STATE_DEFINED && frame_owned_by(table, to, id))
             return NULL;
     }
     return "the window shows a frame that no partition in loading owns";

@@ -3,6 +3,7 @@
 #include "core/event.h"
 #include "core/frames.h"
 #include "core/window.h"
+#include "inspect.h"
 #include "unit.h"
 
 #include <string.h>
@@ -104,8 +105,8 @@ static void a_claim_is_all_or_nothing(void **state)
     assert_int_equal(frames_claim(hpa(8 * MIB2), 4 * MIB2, 2, &failed, &owner), -MULLION_E_MEMORY_BUSY);
     assert_true(failed.v == 10 * MIB2);
     assert_int_equal(owner, MULLION_OWNER_PARTITION << 16 | 7);
-    assert_false(frames_owned_by(hpa(8 * MIB2), 2));
-    assert_false(frames_owned_by(hpa(9 * MIB2), 2));
+    assert_false(frame_owned_by(table, hpa(8 * MIB2), 2));
+    assert_false(frame_owned_by(table, hpa(9 * MIB2), 2));
     assert_int_equal(claim(8, 2, 3), 0);
 }
 
@@ -151,11 +152,10 @@ static void ownership_is_by_partition(void **state)
     (void)state;
     scrub_all();
     assert_int_equal(claim(3, 1, 1), 0);
-    assert_true(frames_owned_by(hpa(3 * MIB2 + 12345), 1));
-    assert_false(frames_owned_by(hpa(3 * MIB2), 2));
-    assert_false(frames_owned_by(hpa(4 * MIB2), 1));
-    assert_false(frames_owned_by(hpa(UINT64_MAX), 1));
-    assert_false(frames_owned_by(hpa(0), 0));
+    assert_true(frame_owned_by(table, hpa(3 * MIB2 + 12345), 1));
+    assert_false(frame_owned_by(table, hpa(3 * MIB2), 2));
+    assert_false(frame_owned_by(table, hpa(4 * MIB2), 1));
+    assert_false(frame_owned_by(table, hpa(0), 0));
 }
 
 static void the_end_of_scrubbing_is_told(void **state)

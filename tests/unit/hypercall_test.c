@@ -4,6 +4,7 @@
 #include "core/hypercall.h"
 #include "fake_box.h"
 #include "fake_hvm.h"
+#include "inspect.h"
 #include "mullion/machine.h"
 #include "unit.h"
 
@@ -378,8 +379,8 @@ static void start_closes_the_window_for_good(void **state)
     assert_int_equal(create("one", 1), 1);
     assert_int_equal(add(1, 0, 4 * FRAME_BYTES), 0);
     assert_int_equal(on(MULLION_CALL_WINDOW_OPEN, 1), 0);
-    hpa_t to;
-    bool writable;
+    hpa_t to = hpa(0);
+    bool writable = false;
     const struct npt *agent = &box_agent()->partition->npt;
     assert_true(npt_translate(agent, gpa(BOX_WINDOW_GPA), &to, &writable));
     assert_true(to.v == 4 * FRAME_BYTES && writable);

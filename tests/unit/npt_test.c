@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Nested page tables: page sizes, budgets, and that nothing but what was mapped is mapped. */
 #include "core/pool.h"
+#include "inspect.h"
 #include "mullion/abi.h"
 #include "unit.h"
 #include "x86/npt.h"
@@ -43,8 +44,8 @@ static struct npt create(bool gigabyte_pages)
 
 static void mapped(const struct npt *npt, uint64_t at, uint64_t to, bool writable)
 {
-    hpa_t found;
-    bool can_write;
+    hpa_t found = hpa(0);
+    bool can_write = false;
     assert_true(npt_translate(npt, gpa(at), &found, &can_write));
     assert_true(found.v == to);
     assert_int_equal(can_write, writable);

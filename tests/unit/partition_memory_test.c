@@ -6,6 +6,7 @@
 #include "core/platform.h"
 #include "core/pool.h"
 #include "core/window.h"
+#include "inspect.h"
 #include "mullion/machine.h"
 #include "unit.h"
 
@@ -88,11 +89,11 @@ static void what_is_added_is_mapped_and_owned(void **state)
 {
     (void)state;
     assert_int_equal(add(4 * MIB2, 8 * MIB2, 2 * MIB2), 0);
-    hpa_t to;
-    bool writable;
+    hpa_t to = hpa(0);
+    bool writable = false;
     assert_true(npt_translate(&partition.npt, gpa(4 * MIB2 + 5), &to, &writable));
     assert_true(to.v == 8 * MIB2 + 5 && writable);
-    assert_true(frames_owned_by(hpa(9 * MIB2), 5));
+    assert_true(frame_owned_by(table, hpa(9 * MIB2), 5));
     uint64_t left;
     assert_true(partition_translate(&partition, gpa(5 * MIB2), &to, &left));
     assert_true(to.v == 9 * MIB2 && left == MIB2);
@@ -164,7 +165,7 @@ static void a_full_pool_gives_the_frames_back(void **state)
     while (pool_alloc(1))
         ;
     assert_int_equal(add(0, MIB2, MIB2), -MULLION_E_POOL);
-    assert_false(frames_owned_by(hpa(MIB2), 5));
+    assert_false(frame_owned_by(table, hpa(MIB2), 5));
     assert_int_equal(partition.range_count, 0);
 }
 

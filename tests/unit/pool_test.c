@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The VMM's page pool. */
 #include "core/pool.h"
+#include "inspect.h"
 #include "unit.h"
 
 #include <stdlib.h>

@@ -139,8 +139,3 @@ int frames_info(struct mullion_memory_info *info) {
     spin_unlock(&lock);
     return error;
 }
-
-bool frames_owned_by(hpa_t address, uint32_t partition) {
-    struct frame frame = frame_at(address.v / FRAME_BYTES);
-    return frame.owner == MULLION_OWNER_PARTITION && frame.partition == partition;
-}

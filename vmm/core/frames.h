@@ -43,7 +43,4 @@ bool frames_scrub_step(void);
 /** MEMORY_INFO: the info->index-th run of frames of one owner; -MULLION_E_RANGE past the last. */
 int frames_info(struct mullion_memory_info *info);
 
-/** Does `partition` own the frame of this address? */
-bool frames_owned_by(hpa_t address, uint32_t partition);
-
 #endif

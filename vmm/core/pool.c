@@ -5,7 +5,7 @@
 #include "core/vmm.h"
 
 static uint8_t *base;
-static uint64_t page_count, free_count;
+static uint64_t page_count;
 static uint8_t *used; /* one byte per page */
 static struct spinlock lock;
 
@@ -14,9 +14,7 @@ void pool_init(void *start, uint64_t bytes) {
     page_count = bytes / PAGE_BYTES;
     used = base;
     memset(used, 0, page_count);
-    uint64_t own = align_up(page_count, PAGE_BYTES) / PAGE_BYTES;
-    memset(used, 1, own);
-    free_count = page_count - own;
+    memset(used, 1, align_up(page_count, PAGE_BYTES) / PAGE_BYTES); /* its own pages */
 }
 
 static uint64_t run_length(uint64_t first, uint64_t wanted) {
@@ -32,7 +30,6 @@ void *pool_alloc(uint64_t pages) {
         uint64_t length = run_length(first, pages);
         if (length == pages) {
             memset(used + first, 1, pages);
-            free_count -= pages;
             found = base + first * PAGE_BYTES;
         }
         first += length + 1;
@@ -49,11 +46,8 @@ void pool_free(void *start, uint64_t pages) {
         ASSERT(i < page_count && used[i] == 1);
         used[i] = 0;
     }
-    free_count += pages;
     spin_unlock(&lock);
 }
-
-uint64_t pool_free_pages(void) { return free_count; }
 
 hpa_t pool_start(void) { return hpa((uint64_t)(uintptr_t)base); }
 

@@ -15,9 +15,6 @@ void *pool_alloc(uint64_t pages);
 /** Gives back what pool_alloc() returned. The pages are zeroed again when they are next handed out. */
 void pool_free(void *start, uint64_t pages);
 
-/** Pages not in use. */
-uint64_t pool_free_pages(void);
-
 /** Start and size of the block. */
 hpa_t pool_start(void);
 uint64_t pool_bytes(void);

@@ -114,18 +114,3 @@ void npt_destroy(struct npt *npt) {
     npt->root = NULL;
     npt->pages--;
 }
-
-bool npt_translate(const struct npt *npt, gpa_t at, hpa_t *to, bool *writable) {
-    const uint64_t *table = npt->root;
-    for (unsigned level = LEVEL_PML4; level >= LEVEL_PT; level--) {
-        uint64_t entry = table[at.v / level_bytes(level) % ENTRIES];
-        if ((entry & NPT_PRESENT) == 0) { return false; }
-        if (!is_table(entry, level)) {
-            *to = hpa((entry & NPT_ADDRESS) + at.v % level_bytes(level));
-            *writable = (entry & NPT_WRITE) != 0;
-            return true;
-        }
-        table = table_of(entry);
-    }
-    return false;
-}

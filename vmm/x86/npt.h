@@ -45,7 +45,4 @@ uint64_t *npt_entry(struct npt *npt, uint64_t at, unsigned level);
 /** Removes whatever was mapped in the range by npt_map() calls that lie wholly inside it. */
 void npt_unmap(struct npt *npt, gpa_t at, uint64_t bytes);
 
-/** What `at` is mapped to; false if nothing is. */
-bool npt_translate(const struct npt *npt, gpa_t at, hpa_t *to, bool *writable);
-
 #endif
