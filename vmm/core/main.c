@@ -11,6 +11,7 @@
 #include "x86/hvm.h"
 #include "x86/paging.h"
 #include "x86/pci_host.h"
+#include "x86/reset.h"
 #include "x86/smp.h"
 #include "x86/tsc.h"
 
@@ -50,6 +51,7 @@ static void boot_on_own_stack(void) {
     cpu_at(0)->started = true;
     agent_init();
     smp_start_all(platform.trampoline_page);
+    reset_button_enable(&platform.acpi);
     log_line("%s, %s APICs, TSC %s", hvm->name, apic_is_x2apic() ? "x2APIC" : "xAPIC",
              tsc_reliable() ? "in step on all CPUs" : "not in step: guests do not get it as a stable clock");
     log_line("starting the agent");

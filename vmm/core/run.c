@@ -7,7 +7,9 @@
 #include "core/exits.h"
 #include "core/frames.h"
 #include "core/hypercall.h"
+#include "core/platform.h"
 #include "x86/hvm.h"
+#include "x86/reset.h"
 #include "x86/tsc.h"
 
 #define POLL_BUSY_US 1000u
@@ -27,13 +29,14 @@ static void report_nmis(void) {
     reported = count;
 }
 
-/** CPU 0 looks after the host console, often while there is traffic. */
+/** CPU 0 looks after the host console, often while there is traffic, and the power button. */
 static void poll_console(void) {
     uint64_t now = rdtsc();
     if (now < next_poll) { return; }
     report_nmis();
     bool input = console_poll();
     if (input) { event_post(MULLION_EVENT_HOST_INPUT); }
+    if (reset_button_pressed(&platform.acpi)) { event_post(MULLION_EVENT_POWER); }
     next_poll = now + tsc_from_us(input || console_busy() ? POLL_BUSY_US : POLL_IDLE_US);
 }
 

@@ -26,7 +26,8 @@ enum { MADT_IOAPIC_BYTES = 12, MADT_IOAPIC_ADDRESS = 4 };
 #define MCFG_ENTRY_BYTES 16
 
 /* FADT fields by offset, section 5.2.9. */
-enum { FADT_DSDT = 40, FADT_PM1A_CNT = 64, FADT_PM1B_CNT = 68, FADT_PM_TMR = 76, FADT_FLAGS = 112 };
+enum { FADT_DSDT = 40, FADT_SMI_CMD = 48, FADT_ACPI_ENABLE = 52, FADT_PM1A_EVT = 56, FADT_PM1_EVT_LEN = 88 };
+enum { FADT_PM1A_CNT = 64, FADT_PM1B_CNT = 68, FADT_PM_TMR = 76, FADT_FLAGS = 112 };
 enum { FADT_RESET_REG = 116, FADT_RESET_VALUE = 128, FADT_X_DSDT = 140 };
 
 static struct acpi_info *acpi;
@@ -95,6 +96,10 @@ static void read_fadt(const uint8_t *fadt, const uint8_t *end) {
     acpi->pm_timer_port = (uint16_t)read32(fadt + FADT_PM_TMR);
     acpi->pm1a_control = (uint16_t)read32(fadt + FADT_PM1A_CNT);
     acpi->pm1b_control = (uint16_t)read32(fadt + FADT_PM1B_CNT);
+    acpi->pm1a_status = (uint16_t)read32(fadt + FADT_PM1A_EVT);
+    acpi->pm1a_enable = (uint16_t)(acpi->pm1a_status + fadt[FADT_PM1_EVT_LEN] / 2);
+    acpi->smi_command = (uint16_t)read32(fadt + FADT_SMI_CMD);
+    acpi->smi_enable = fadt[FADT_ACPI_ENABLE];
     bool has_reset = (read32(fadt + FADT_FLAGS) & FADT_RESET_SUPPORT) != 0 && length > FADT_RESET_VALUE;
     if (has_reset && fadt[FADT_RESET_REG] == GAS_IO) {
         acpi->reset_port = (uint16_t)read64(fadt + FADT_RESET_REG + 4);

@@ -17,7 +17,8 @@ struct acpi_ecam {
 
 struct acpi_info {
     uint16_t pm_timer_port, pm1a_control, pm1b_control, reset_port; /* I/O ports, 0: none */
-    uint8_t reset_value;
+    uint16_t pm1a_status, pm1a_enable, smi_command;
+    uint8_t reset_value, smi_enable;
     uint64_t dsdt, dsdt_bytes;
     struct acpi_ecam ecam[ACPI_MAX_ECAM];
     uint32_t ecam_count;

@@ -30,18 +30,20 @@ void fpu_init(void) {
     }
 }
 
-/** Components that are switched off keep their content: it is moved too. */
-static void switch_on(uint64_t xcr0) {
+static uint64_t xgetbv(void) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    if (((uint64_t)high << 32 | low) != xcr0) { xsetbv(xcr0); }
+    return (uint64_t)high << 32 | low;
+}
+
+/** Components that are switched off keep their content: it is moved too. */
+static void switch_on(uint64_t xcr0) {
+    if (xgetbv() != xcr0) { xsetbv(xcr0); }
 }
 
 void fpu_save(struct fpu_state *state) {
     if (components != 0) {
-        uint32_t low, high;
-        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-        state->xcr0 = (uint64_t)high << 32 | low;
+        state->xcr0 = xgetbv();
         switch_on(components);
         __asm__ volatile("xsave64 %0" : "+m"(state->xsave) : "a"((uint32_t)components), "d"(components >> 32));
     } else {

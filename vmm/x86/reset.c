@@ -9,6 +9,7 @@
 #define PM1_SLP_TYP    10
 #define PM1_SLP_ENABLE BIT(13)
 #define STEP_US        100000u
+#define PM1_BUTTON     BIT(8)
 
 static void wait_step(void) {
     for (uint64_t end = rdtsc() + tsc_from_us(STEP_US); rdtsc() < end;) { console_poll(); }
@@ -27,6 +28,19 @@ void reset_machine(const struct acpi_info *acpi) {
         outb(0x64, 0xfe);
         wait_step();
     }
+}
+
+void reset_button_enable(const struct acpi_info *acpi) {
+    if (acpi->pm1a_status == 0) { return; }
+    bool legacy = (inw(acpi->pm1a_control) & PM1_SCI_ENABLE) == 0;
+    if (legacy && acpi->smi_command != 0) { outb(acpi->smi_command, acpi->smi_enable); }
+    outw(acpi->pm1a_enable, PM1_BUTTON);
+}
+
+bool reset_button_pressed(const struct acpi_info *acpi) {
+    bool pressed = acpi->pm1a_status != 0 && (inw(acpi->pm1a_status) & PM1_BUTTON) != 0;
+    if (pressed) { outw(acpi->pm1a_status, PM1_BUTTON); }
+    return pressed;
 }
 
 static void sleep_by(uint16_t port, uint32_t type) {

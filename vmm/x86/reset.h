@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Restarting the machine and switching it off. ACPI 6.5, sections 4.8.3.6 (reset register) and 4.8.3.2 (PM1
- * control). */
+/* Restarting the machine, switching it off, and its power button. ACPI 6.5, sections 4.8.3.6 (reset register), 4.8.3.2
+ * (PM1 control) and 4.8.3.1 (PM1 status and enable). */
 #ifndef X86_RESET_H
 #define X86_RESET_H
 
@@ -12,5 +12,11 @@ __attribute__((noreturn)) void reset_machine(const struct acpi_info *acpi);
 /** Enters S5 with the given SLP_TYP values. -MULLION_E_HARDWARE if there is no PM1 control register or
  * nothing happens. */
 int reset_power_off(const struct acpi_info *acpi, uint32_t slp_typa, uint32_t slp_typb);
+
+/** Takes the button from the firmware, which would switch the box off by itself. */
+void reset_button_enable(const struct acpi_info *acpi);
+
+/** Was it pressed since the last call? */
+bool reset_button_pressed(const struct acpi_info *acpi);
 
 #endif
