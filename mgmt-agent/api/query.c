@@ -78,7 +78,7 @@ static bool number_read(const char *text, uint64_t limit, uint64_t *value)
     *value = 0;
     for (const char *at = text; *at != 0; at++) {
         uint64_t digit = (uint64_t)(*at - '0');
-        if (*at < '0' || *at > '9' || *value > (limit - digit) / 10) {
+        if (*at < '0' || *at > '9' || digit > limit || *value > (limit - digit) / 10) {
             return false;
         }
         *value = *value * 10 + digit;

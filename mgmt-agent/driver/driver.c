@@ -157,6 +157,9 @@ static void died(struct machine *machine, const char *why)
         driver_fail(driver, "%s: it is started again: if this repeats, report it as a defect", why);
     }
     machine_announce(machine, "%s", driver->trouble);
+    if (driver->phase == DRIVER_FAILED) {
+        machine_bring_up(machine); /* whoever waited for it waits no more */
+    }
 }
 
 static void reset(struct machine *machine)

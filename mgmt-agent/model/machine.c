@@ -460,12 +460,23 @@ void machine_states_changed(struct machine *machine, uint64_t state_mask)
     }
 }
 
+/* Without UUID and without anybody who could tell a port's MAC address, links need addresses all the same. */
+static void seed_settle(struct machine *machine)
+{
+    bool hopeless = machine->driver.phase == DRIVER_MISSING || machine->driver.phase == DRIVER_FAILED;
+    if (machine->seed_kind == IDENTITY_NONE && hopeless) {
+        machine->seed_kind = IDENTITY_FIXED;
+        machine_save(machine);
+    }
+}
+
 void machine_bring_up(struct machine *machine)
 {
     machine_states_changed(machine, UINT64_MAX); /* what ended while the agent was dead */
     if (driver_bring_up(machine)) {
         return; /* it is the first to choose its memory */
     }
+    seed_settle(machine);
     driver_agent_ports(machine);
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
