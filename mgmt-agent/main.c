@@ -3,15 +3,21 @@
  * do. */
 #include <stddef.h>
 
+#include "api/api.h"
+#include "http/server.h"
 #include "model/machine.h"
+#include "model/network.h"
+#include "net/net.h"
 #include "os/os.h"
+#include "tls/identity.h"
+#include "tls/tls.h"
 #include "ui/attach.h"
 #include "ui/commands.h"
 #include "ui/console.h"
 #include "ui/status.h"
 
 #define RETRY_MS    10u    /* for a guest that does not take what was typed */
-#define PATIENCE_MS 10000u /* then the status block is shown although partitions still wait for scrubbing */
+#define PATIENCE_MS 30000u /* then the status block is shown although the box has not settled */
 
 static struct machine machine;
 
@@ -82,11 +88,88 @@ static void attached_partition_check(void)
     }
 }
 
+static uint64_t ticks_of(uint64_t ms)
+{
+    return ms > UINT64_MAX / machine.box.platform.tsc_khz ? UINT64_MAX : ms * machine.box.platform.tsc_khz;
+}
+
+static void client_accept(struct stream *stream)
+{
+    server_accept(stream, machine_ms(&machine));
+}
+
+/* The key that clients know, from the state area, or a new one. */
+static void identity_take(const struct net_config *config)
+{
+    if (tls_identity_use(machine.identity, machine.identity_bytes) == 0) {
+        return;
+    }
+    const char *name = machine.site.name[0] != 0 ? machine.site.name : "mullion";
+    size_t bytes = 0;
+    if (tls_identity_make(name, config->has_address ? config->address : NULL, machine.identity, &bytes) !=
+        0) {
+        problem_add(&machine.problems, "%s", tls_identity_problem());
+        return;
+    }
+    machine.identity_bytes = (uint32_t)bytes;
+    machine_save(&machine);
+    tls_identity_use(machine.identity, bytes);
+}
+
+static void identity_start(void)
+{
+    struct net_config config;
+    machine_net_config(&machine, &config);
+    identity_take(&config);
+    tls_identity_fingerprint(machine.fingerprint);
+    server_start(tls_open, api_handle, &machine);
+}
+
+/* The port may come later than the agent: with the driver VM. */
+static void network_start(void)
+{
+    static bool tried;
+    struct net_config config;
+    if (tried || !machine_net_ready(&machine)) {
+        return;
+    }
+    tried = true;
+    machine_net_config(&machine, &config);
+    int error = net_start(&config, machine.box.platform.tsc_khz, client_accept);
+    if (error != 0) {
+        problem_add(&machine.problems, "network: the agent's port cannot be used (error %d): report this",
+                    -error);
+    }
+}
+
+static void network_serve(void)
+{
+    network_start();
+    net_poll();
+    machine_net_changed(&machine, net_status());
+    server_turn(machine_ms(&machine));
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When the next turn of the loop is due if nothing happens. */
+static uint64_t next_turn(void)
+{
+    uint64_t server_ms = server_deadline();
+    uint64_t server_tsc =
+        server_ms == CONNECTION_NEVER ? UINT64_MAX : machine.box.platform.boot_tsc + ticks_of(server_ms);
+    return earlier(machine_deadline(&machine), earlier(net_deadline(), server_tsc));
+}
+
 static void handle(const struct mullion_event_wait *event)
 {
     attach_pump();
     machine_event(&machine, event);
     machine_tick(&machine);
+    network_serve();
     attached_partition_check();
     if ((event->events & MULLION_EVENT_HOST_INPUT) != 0) {
         input();
@@ -99,10 +182,12 @@ int main(void)
     os_hypercall(MULLION_CALL_PLATFORM_INFO, &platform);
     console_start(platform.tsc_khz);
     machine_read(&machine, announce);
+    identity_start();
     machine_bring_up(&machine);
+    network_serve();
     uint64_t patience = os_tsc() + PATIENCE_MS * platform.tsc_khz;
     for (bool booted = false;;) {
-        if (!booted && (!machine_is_waiting(&machine) || os_tsc() >= patience)) {
+        if (!booted && (!machine_is_settling(&machine) || os_tsc() >= patience)) {
             booted = true;
             boot_done();
         }
@@ -110,8 +195,7 @@ int main(void)
         if (attach_pump()) {
             deadline = os_tsc() + RETRY_MS * platform.tsc_khz;
         }
-        uint64_t due = machine_deadline(&machine);
-        deadline = due < deadline ? due : deadline;
+        deadline = earlier(deadline, next_turn());
         struct mullion_event_wait event;
         console_wait(deadline, &event);
         handle(&event);

@@ -13,7 +13,7 @@
 #define CONNECTION_BODY_MS   30000u
 #define CONNECTION_WRITE_MS  30000u /* without a byte taken */
 #define CONNECTION_LINGER_MS 2000u
-#define CONNECTION_LINGER    0x40000u /* bytes read and thrown away after the last answer */
+#define CONNECTION_LINGER    0x1000000u /* bytes read and thrown away after the last answer */
 #define CONNECTION_NEVER     UINT64_MAX
 
 /** What a connection does. */

@@ -22,6 +22,20 @@ static bool text_is(const char *text, size_t bytes, const char *word)
     return bytes == strlen(word) && strncasecmp(text, word, bytes) == 0;
 }
 
+/* RFC 9110, 5.6.2 */
+static bool is_token(const char *text, size_t bytes)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < bytes; i++) {
+        char lower = (char)(text[i] | 0x20);
+        bool plain = (text[i] >= '0' && text[i] <= '9') || (lower >= 'a' && lower <= 'z');
+        if (!plain && (text[i] == 0 || strchr(others, text[i]) == NULL)) {
+            return false;
+        }
+    }
+    return bytes > 0;
+}
+
 static enum http_method method_of(const char *text, size_t bytes)
 {
     static const struct {
@@ -210,6 +224,9 @@ enum parse_result parse_head(const char *buffer, size_t bytes, struct parse_head
     }
     if (minor > 1) {
         return PARSE_VERSION;
+    }
+    if (!is_token(method, method_bytes)) {
+        return PARSE_MALFORMED;
     }
     struct fields fields = {.hosts = 0};
     head->head_bytes = (size_t)used;
