@@ -7,13 +7,12 @@
 #include "core/spinlock.h"
 
 #define UART_FIFO_BYTES 16
-#define LSR_DATA_READY  0x01
-#define LSR_THR_EMPTY   0x20
 #define OUTPUT_BYTES    16384u /* power of two */
 #define INPUT_BYTES     1024u  /* power of two */
 #define PANIC_POLLS     1000000u
 
 enum uart_register { RBR_THR, IER_DLM, FCR, LCR, MCR, LSR, MSR, SCR };
+enum { LSR_DATA_READY = 0x01, LSR_THR_EMPTY = 0x20 };
 
 struct port {
     const char *name;

@@ -12,30 +12,17 @@ enum { REG_LVT = 0x32, REG_INITIAL_COUNT = 0x38, REG_CURRENT_COUNT = 0x39, REG_D
 /* Indices of apic.lvt; REG_LVT is the timer's, then the others in this order. */
 enum { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR };
 
-#define BASE_ADDRESS 0xfee00000ull
-#define BASE_BSP     BIT(8)
-#define BASE_X2APIC  BIT(10)
-#define BASE_ENABLED BIT(11)
+/* Bits of the registers. ICR_BUSY is read-only, always 0; so are LVT_READ_ONLY, delivery status and remote IRR. */
+enum { BASE_BSP = 0x100, BASE_X2APIC = 0x400, BASE_ENABLED = 0x800 };
+enum { SVR_RESET = 0xff, SVR_ENABLED = 0x100 };
+enum { ESR_SEND_ILLEGAL = 0x20, ESR_RECEIVE_ILLEGAL = 0x40 };
+enum { ICR_BUSY = 0x1000, ICR_LEVEL_ASSERT = 0x4000, ICR_LEVEL_TRIGGER = 0x8000 };
+enum { LVT_MODES = 0x700, LVT_READ_ONLY = 0x5000, LVT_MASKED = 0x10000 };
 
+#define BASE_ADDRESS  0xfee00000ull
 #define VERSION_VALUE 0x00050014u /* version 0x14, 6 LVT entries, no EOI broadcast suppression */
-
-#define SVR_RESET   0xffu
-#define SVR_ENABLED 0x100u
-
-#define ESR_SEND_ILLEGAL    0x20u
-#define ESR_RECEIVE_ILLEGAL 0x40u
-
-#define VECTOR_FIRST 16u /* vectors below are illegal */
-
-#define ICR_BUSY          BIT(12) /* read-only, always 0 */
-#define ICR_LEVEL_ASSERT  BIT(14)
-#define ICR_LEVEL_TRIGGER BIT(15)
-
-#define ICR_MODES (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
-
-#define LVT_MASKED    BIT(16)
-#define LVT_READ_ONLY (BIT(12) | BIT(14)) /* delivery status, remote IRR */
-#define LVT_MODE(lvt) (((lvt) >> 8) & 7)
+#define VECTOR_FIRST  16u         /* vectors below are illegal */
+#define ICR_MODES     (BIT(MODE_FIXED) | BIT(MODE_LOWEST) | BIT(MODE_NMI) | BIT(MODE_INIT) | BIT(MODE_SIPI))
 
 enum timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
 
@@ -64,8 +51,7 @@ _Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u, "the timer's arithmetic takes
 #define NS_PER_MS     1000000ull
 
 static void mask_lvt(struct x2apic *apic) {
-    for (size_t i = 0; i < X2APIC_LVT_COUNT; i++)
-        __atomic_fetch_or(&apic->lvt[i], (uint32_t)LVT_MASKED, __ATOMIC_ACQ_REL);
+    for (size_t i = 0; i < X2APIC_LVT_COUNT; i++) __atomic_fetch_or(&apic->lvt[i], LVT_MASKED, __ATOMIC_ACQ_REL);
 }
 
 void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz) {
@@ -104,12 +90,13 @@ static void record_error(struct x2apic *apic, uint32_t error) {
     if (!(lvt & LVT_MASKED) && vector >= VECTOR_FIRST) set_irr(apic, vector);
 }
 
+static bool is_legal(struct x2apic *apic, uint8_t vector, uint32_t error) {
+    if (vector < VECTOR_FIRST) record_error(apic, error);
+    return vector >= VECTOR_FIRST;
+}
+
 void x2apic_raise(struct x2apic *apic, uint8_t vector) {
-    if (!(load(&apic->svr) & SVR_ENABLED)) return;
-    if (vector < VECTOR_FIRST)
-        record_error(apic, ESR_RECEIVE_ILLEGAL);
-    else
-        set_irr(apic, vector);
+    if ((load(&apic->svr) & SVR_ENABLED) && is_legal(apic, vector, ESR_RECEIVE_ILLEGAL)) set_irr(apic, vector);
 }
 
 /* The processor priority: the higher class of TPR and of the highest vector in service. */
@@ -230,9 +217,9 @@ static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now
 /* NMI and, at the pins, ExtINT are stored. A software-disabled APIC keeps every entry masked. */
 static int write_lvt(struct x2apic *apic, uint32_t entry, uint32_t value) {
     bool pin = entry == LVT_LINT0 || entry == LVT_LINT1;
-    uint32_t mode = LVT_MODE(value);
+    uint32_t mode = (value & LVT_MODES) >> 8;
     if (mode != MODE_FIXED && mode != MODE_NMI && !(pin && mode == MODE_EXTINT)) return X2APIC_ERROR;
-    value |= apic->svr & SVR_ENABLED ? 0 : (uint32_t)LVT_MASKED;
+    value |= apic->svr & SVR_ENABLED ? 0 : LVT_MASKED;
     __atomic_store_n(&apic->lvt[entry], value & ~(uint32_t)LVT_READ_ONLY, __ATOMIC_RELEASE);
     return 0;
 }
@@ -257,14 +244,11 @@ static void write_svr(struct x2apic *apic, uint32_t value) {
 /* ---- interrupt command ---- */
 
 static void send_to_self(struct x2apic *apic, uint8_t vector) {
-    if (vector < VECTOR_FIRST)
-        record_error(apic, ESR_SEND_ILLEGAL);
-    else
-        x2apic_raise(apic, vector);
+    if (is_legal(apic, vector, ESR_SEND_ILLEGAL)) x2apic_raise(apic, vector);
 }
 
 static int write_icr(struct x2apic *apic, uint64_t value, enum x2apic_effect *effect) {
-    value &= ~ICR_BUSY;
+    value &= ~(uint64_t)ICR_BUSY;
     uint64_t mode = ICR_MODE(value);
     bool vectored = mode == MODE_FIXED || mode == MODE_LOWEST;
     if (!(ICR_MODES & BIT(mode))) return X2APIC_ERROR;
@@ -302,13 +286,11 @@ static uint64_t read_register(const struct x2apic *apic, uint32_t reg, uint64_t 
 }
 
 int x2apic_read(const struct x2apic *apic, uint32_t msr, uint64_t now, uint64_t *value) {
-    *value = NO_REGISTER;
-    if (msr == MSR_APIC_BASE)
-        *value = apic->apic_base;
-    else if (msr == MSR_TSC_DEADLINE)
-        *value = read_tsc_deadline(apic, now);
-    else if (msr >= MSR_X2APIC_FIRST)
-        *value = read_register(apic, msr - MSR_X2APIC_FIRST, now);
+    switch (msr) {
+    case MSR_APIC_BASE: *value = apic->apic_base; break;
+    case MSR_TSC_DEADLINE: *value = read_tsc_deadline(apic, now); break;
+    default: *value = msr < MSR_X2APIC_FIRST ? NO_REGISTER : read_register(apic, msr - MSR_X2APIC_FIRST, now); break;
+    }
     return *value == NO_REGISTER ? X2APIC_ERROR : 0;
 }
 

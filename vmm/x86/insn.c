@@ -52,9 +52,7 @@ static const struct rule rules[] = {
     {0x0fbe, 0x0fbf, 0, 0, FORM_MEMORY, FLAG_EXTEND | FLAG_SIGN, INSN_MOV_LOAD},
 };
 
-#define REX_W 8
-#define REX_R 4
-#define REX_B 1
+enum { REX_B = 1, REX_R = 4, REX_W = 8 };
 
 /* The bytes being read and what has been learnt from them. Past the end zeros are read; in the end `at` tells. */
 struct cursor {

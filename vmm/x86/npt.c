@@ -10,10 +10,8 @@
 #define NPT_LARGE   BIT(7)
 #define NPT_ADDRESS 0x000ffffffffff000ull
 #define ENTRIES     512u
-#define LEVEL_PT    1u
-#define LEVEL_PD    NPT_LEVEL_2M
-#define LEVEL_PDPT  3u
-#define LEVEL_PML4  4u
+
+enum { LEVEL_PT = 1, LEVEL_PD = NPT_LEVEL_2M, LEVEL_PDPT, LEVEL_PML4 };
 
 static uint64_t level_bytes(unsigned level) { return PAGE_BYTES << (9 * (level - 1)); }
 

@@ -8,9 +8,7 @@
 #include "x86/paging.h"
 #include "x86/tsc.h"
 
-#define INIT_WAIT_US   10000u
-#define SIPI_WAIT_US   200u
-#define START_LIMIT_US 1000000u
+enum { INIT_WAIT_US = 10000, SIPI_WAIT_US = 200, START_LIMIT_US = 1000000 };
 
 extern char ap_trampoline[], ap_trampoline_end[], ap_trampoline_fields[], ap_entry_32[];
 
