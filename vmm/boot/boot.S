@@ -6,31 +6,28 @@
 #define MB2_HEADER_MAGIC 0xe85250d6
 #define MB2_LOADER_MAGIC 0x36d76289
 
+    .globl boot_entry, stack_switch, ap_trampoline, ap_trampoline_end, ap_trampoline_fields, ap_entry_32, boot_gdt
+
     .section .multiboot2, "a"
     .balign 8
 header:
     .long MB2_HEADER_MAGIC, 0, header_end - header
     .long -(MB2_HEADER_MAGIC + (header_end - header))
-    .balign 8
-    .word 1, 0                      /* information request: command line, modules, memory map, framebuffer, ACPI */
-    .long 8 + 6 * 4, 1, 3, 6, 8, 14, 15
-    .balign 8
-    .word 4, 1                      /* console flags, optional: EGA text is supported */
-    .long 12, 2
-    .balign 8
-    .word 5, 1                      /* framebuffer, optional: any size, 32 bits */
-    .long 20, 0, 0, 32
-    .balign 8
-    .word 6, 0                      /* modules page aligned */
-    .long 8
-    .balign 8
-    .word 0, 0
-    .long 8
+    /* Tags: type and, in the upper half, flags (1: optional); bytes; fields. */
+    .balign 8                       /* information request: command line, modules, memory map, framebuffer, ACPI */
+    .long 1, 8 + 6 * 4, 1, 3, 6, 8, 14, 15
+    .balign 8                       /* console flags: EGA text is supported */
+    .long 4 | 1 << 16, 12, 2
+    .balign 8                       /* framebuffer: any size, 32 bits */
+    .long 5 | 1 << 16, 20, 0, 0, 32
+    .balign 8                       /* modules page aligned */
+    .long 6, 8
+    .balign 8                       /* the end */
+    .long 0, 8
 header_end:
 
     .section .boot.text, "ax"
     .code32
-    .globl boot_entry
 boot_entry:
     cli
     cld
@@ -113,7 +110,6 @@ boot_fail:
 
     .code64
 /* void stack_switch(void *top, void (*function)(void)): goes on in `function` on another stack, for good */
-    .globl stack_switch
 stack_switch:
     mov %rdi, %rsp
     xor %ebp, %ebp
@@ -126,7 +122,6 @@ stack_switch:
  */
     .section .rodata
     .balign 16
-    .globl ap_trampoline, ap_trampoline_end, ap_trampoline_fields
     .code16
 ap_trampoline:
     cli
@@ -151,7 +146,6 @@ ap_trampoline_end:
 
     .section .boot.text, "ax"
     .code32
-    .globl ap_entry_32
 ap_entry_32:                        /* EBX = linear address of the trampoline page */
     mov $32, %eax
     mov %eax, %ds
@@ -165,7 +159,6 @@ text_not_multiboot2:
 text_no_long_mode:
     .asciz "vmm: FATAL: this CPU has no 64-bit mode with NX; Mullion needs a 64-bit x86 CPU "
     .balign 8
-    .globl boot_gdt
 boot_gdt:
     .quad 0
     .quad 0x00af9b000000ffff        /* 8: 64-bit code */

@@ -272,49 +272,45 @@ struct call {
     unsigned checks;
 };
 
-#define CALL(function, type, check)                                                                                    \
-    { .handler = (function), .bytes = sizeof(struct type), .checks = (check) }
-#define ON_PARTITION(function)                                                                                         \
-    { .action = (function), .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT }
-#define READ(function, check)                                                                                          \
-    { .source = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check) }
-#define WRITE(function, check)                                                                                         \
-    { .sink = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check) }
+#define CALL(function, type, check) .handler = (function), .bytes = sizeof(struct type), .checks = (check)
+#define ON_PARTITION(function)      .action = (function), .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT
+#define READ(function, check)       .source = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check)
+#define WRITE(function, check)      .sink = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check)
 
 static const struct call calls[MULLION_CALL_COUNT] = {
-    [MULLION_CALL_PLATFORM_INFO] = CALL(call_platform_info, mullion_platform_info, 0),
-    [MULLION_CALL_CPU_INFO] = CALL(call_cpu_info, mullion_cpu_info, 0),
-    [MULLION_CALL_MEMORY_INFO] = CALL(call_memory_info, mullion_memory_info, 0),
-    [MULLION_CALL_MODULE_INFO] = CALL(call_module_info, mullion_module_info, 0),
-    [MULLION_CALL_PCI_INFO] = CALL(call_pci_info, mullion_pci_info, 0),
-    [MULLION_CALL_PARTITION_CREATE] = CALL(call_create, mullion_partition_create, 0),
-    [MULLION_CALL_PARTITION_ADD_MEMORY] = CALL(call_add_memory, mullion_partition_add_memory, NOT_AGENT),
-    [MULLION_CALL_WINDOW_OPEN] = ON_PARTITION(loading_open),
-    [MULLION_CALL_WINDOW_CLOSE] = ON_PARTITION(loading_close),
-    [MULLION_CALL_PARTITION_START] = CALL(call_start, mullion_partition_start, NOT_AGENT),
-    [MULLION_CALL_PARTITION_STOP] = ON_PARTITION(partition_stop),
-    [MULLION_CALL_PARTITION_PAUSE] = ON_PARTITION(partition_pause),
-    [MULLION_CALL_PARTITION_RESUME] = ON_PARTITION(partition_resume),
-    [MULLION_CALL_PARTITION_RESET] = ON_PARTITION(partition_reset),
-    [MULLION_CALL_PARTITION_DESTROY] = ON_PARTITION(partition_destroy),
-    [MULLION_CALL_PARTITION_POWER_BUTTON] = ON_PARTITION(partition_power_button),
-    [MULLION_CALL_PARTITION_INFO] = CALL(call_info, mullion_partition_info, PARTITION),
-    [MULLION_CALL_PARTITION_COUNTERS] = CALL(call_counters, mullion_partition_counters, PARTITION),
-    [MULLION_CALL_CONSOLE_READ] = READ(console_source, NOT_AGENT),
-    [MULLION_CALL_CONSOLE_WRITE] = WRITE(console_sink, NOT_AGENT),
-    [MULLION_CALL_HOST_CONSOLE_READ] = READ(host_source, 0),
-    [MULLION_CALL_HOST_CONSOLE_WRITE] = WRITE(host_sink, 0),
-    [MULLION_CALL_EVENT_WAIT] = CALL(call_event_wait, mullion_event_wait, 0),
-    [MULLION_CALL_LOG_READ] = READ(log_source, 0),
-    [MULLION_CALL_HOST_RESET] = CALL(call_host_reset, mullion_host_reset, 0),
-    [MULLION_CALL_HOST_POWER_OFF] = CALL(call_host_power_off, mullion_host_power_off, 0),
-    [MULLION_CALL_AGENT_EXIT] = CALL(call_agent_exit, mullion_agent_exit, 0),
-    [MULLION_CALL_PORT_CREATE] = CALL(call_port_create, mullion_port_create, PARTITION),
-    [MULLION_CALL_PORT_CONNECT] = CALL(call_port_connect, mullion_port_connect, PARTITION),
-    [MULLION_CALL_PORT_DISCONNECT] = CALL(call_port_disconnect, mullion_port_connect, PARTITION),
-    [MULLION_CALL_PORT_ACKNOWLEDGE] = CALL(call_port_acknowledge, mullion_port_acknowledge, PARTITION),
-    [MULLION_CALL_PORT_INFO] = CALL(call_port_info, mullion_port_info, PARTITION),
-    [MULLION_CALL_PCI_ASSIGN] = CALL(call_pci_assign, mullion_pci_assign, NOT_AGENT),
+    [MULLION_CALL_PLATFORM_INFO] = {CALL(call_platform_info, mullion_platform_info, 0)},
+    [MULLION_CALL_CPU_INFO] = {CALL(call_cpu_info, mullion_cpu_info, 0)},
+    [MULLION_CALL_MEMORY_INFO] = {CALL(call_memory_info, mullion_memory_info, 0)},
+    [MULLION_CALL_MODULE_INFO] = {CALL(call_module_info, mullion_module_info, 0)},
+    [MULLION_CALL_PCI_INFO] = {CALL(call_pci_info, mullion_pci_info, 0)},
+    [MULLION_CALL_PARTITION_CREATE] = {CALL(call_create, mullion_partition_create, 0)},
+    [MULLION_CALL_PARTITION_ADD_MEMORY] = {CALL(call_add_memory, mullion_partition_add_memory, NOT_AGENT)},
+    [MULLION_CALL_WINDOW_OPEN] = {ON_PARTITION(loading_open)},
+    [MULLION_CALL_WINDOW_CLOSE] = {ON_PARTITION(loading_close)},
+    [MULLION_CALL_PARTITION_START] = {CALL(call_start, mullion_partition_start, NOT_AGENT)},
+    [MULLION_CALL_PARTITION_STOP] = {ON_PARTITION(partition_stop)},
+    [MULLION_CALL_PARTITION_PAUSE] = {ON_PARTITION(partition_pause)},
+    [MULLION_CALL_PARTITION_RESUME] = {ON_PARTITION(partition_resume)},
+    [MULLION_CALL_PARTITION_RESET] = {ON_PARTITION(partition_reset)},
+    [MULLION_CALL_PARTITION_DESTROY] = {ON_PARTITION(partition_destroy)},
+    [MULLION_CALL_PARTITION_POWER_BUTTON] = {ON_PARTITION(partition_power_button)},
+    [MULLION_CALL_PARTITION_INFO] = {CALL(call_info, mullion_partition_info, PARTITION)},
+    [MULLION_CALL_PARTITION_COUNTERS] = {CALL(call_counters, mullion_partition_counters, PARTITION)},
+    [MULLION_CALL_CONSOLE_READ] = {READ(console_source, NOT_AGENT)},
+    [MULLION_CALL_CONSOLE_WRITE] = {WRITE(console_sink, NOT_AGENT)},
+    [MULLION_CALL_HOST_CONSOLE_READ] = {READ(host_source, 0)},
+    [MULLION_CALL_HOST_CONSOLE_WRITE] = {WRITE(host_sink, 0)},
+    [MULLION_CALL_EVENT_WAIT] = {CALL(call_event_wait, mullion_event_wait, 0)},
+    [MULLION_CALL_LOG_READ] = {READ(log_source, 0)},
+    [MULLION_CALL_HOST_RESET] = {CALL(call_host_reset, mullion_host_reset, 0)},
+    [MULLION_CALL_HOST_POWER_OFF] = {CALL(call_host_power_off, mullion_host_power_off, 0)},
+    [MULLION_CALL_AGENT_EXIT] = {CALL(call_agent_exit, mullion_agent_exit, 0)},
+    [MULLION_CALL_PORT_CREATE] = {CALL(call_port_create, mullion_port_create, PARTITION)},
+    [MULLION_CALL_PORT_CONNECT] = {CALL(call_port_connect, mullion_port_connect, PARTITION)},
+    [MULLION_CALL_PORT_DISCONNECT] = {CALL(call_port_disconnect, mullion_port_connect, PARTITION)},
+    [MULLION_CALL_PORT_ACKNOWLEDGE] = {CALL(call_port_acknowledge, mullion_port_acknowledge, PARTITION)},
+    [MULLION_CALL_PORT_INFO] = {CALL(call_port_info, mullion_port_info, PARTITION)},
+    [MULLION_CALL_PCI_ASSIGN] = {CALL(call_pci_assign, mullion_pci_assign, NOT_AGENT)},
 };
 
 static int move_bytes(const struct call *call, struct mullion_buffer *buffer, struct partition *target) {
