@@ -40,7 +40,7 @@ vmm_unit_partition_memory := vmm/core/partition_memory.o vmm/core/frames.o vmm/c
 	tests/unit/fake_hvm.o tests/unit/fake_log.o
 vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/core/loading vmm/core/event \
 	vmm/core/interrupt vmm/core/frames vmm/core/pool vmm/x86/npt vmm/dev/uart vmm/dev/ioapic vmm/dev/pci \
-	vmm/dev/power vmm/dev/x2apic tests/unit/fake_box tests/unit/fake_hvm
+	vmm/dev/power vmm/dev/x2apic vmm/dev/msix vmm/core/ports vmm/dev/link vmm/dev/virtio vmm/dev/virtqueue tests/unit/fake_box tests/unit/fake_hvm
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \

@@ -2,6 +2,7 @@
 /* Devices in memory: which accesses are carried out, and how registers are filled. */
 #include "core/exits.h"
 #include "core/interrupt.h"
+#include "core/ports.h"
 #include "fake_hvm.h"
 #include "mullion/machine.h"
 #include "unit.h"
@@ -53,6 +54,25 @@ void passthrough_write(const struct partition *p, uint64_t offset, unsigned byte
     (void)bytes;
     host_bar_offset = offset;
     host_bar_value = value;
+}
+
+static uint64_t port_offset, port_value;
+static unsigned port_bytes;
+
+uint64_t ports_read(struct partition *p, uint64_t offset, unsigned bytes)
+{
+    (void)p;
+    port_offset = offset;
+    port_bytes = bytes;
+    return 0x1122334455667788;
+}
+
+void ports_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value)
+{
+    (void)p;
+    port_offset = offset;
+    port_bytes = bytes;
+    port_value = value;
 }
 
 static struct partition partition;
@@ -152,7 +172,7 @@ static void addresses_without_a_device_stop_the_partition(void **state)
     (void)state;
     static const uint64_t holes[] = {MACHINE_LOW_RAM_END,
                                      MACHINE_ECAM_BASE - 1,
-                                     MACHINE_ECAM_BASE + MACHINE_ECAM_BYTES,
+                                     MACHINE_PORT_BAR_BASE + MACHINE_SLOTS * MACHINE_PORT_BAR_BYTES,
                                      MACHINE_HOST_BAR_BASE - 1,
                                      MACHINE_IOAPIC_BASE + MACHINE_IOAPIC_BYTES,
                                      0xfee00000,
@@ -213,6 +233,20 @@ static void what_is_not_mapped_of_host_bars_is_passed_on(void **state)
     assert_int_equal(ended, MULLION_REASON_NONE);
 }
 
+static void a_ports_registers_are_accessed_in_their_width(void **state)
+{
+    (void)state;
+    READ(MACHINE_PORT_BAR_BASE + 8 * MACHINE_PORT_BAR_BYTES + 0x14, "\x8a\x0b"); /* mov (%rbx), %cl */
+    assert_int_equal((uint8_t)vcpu.gpr[RCX], 0x88);
+    assert_int_equal(port_offset, 8 * MACHINE_PORT_BAR_BYTES + 0x14);
+    assert_int_equal(port_bytes, 1);
+    vcpu.gpr[RAX] = 0x12345678;
+    WRITE(MACHINE_PORT_BAR_BASE + MACHINE_SLOTS * MACHINE_PORT_BAR_BYTES - 2, "\x66\x89\x03");
+    assert_int_equal(port_value, 0x5678);
+    assert_int_equal(port_bytes, 2);
+    assert_int_equal(ended, MULLION_REASON_NONE);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
@@ -220,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(ioapic_is_written_and_read),
         TEST(what_is_not_mapped_of_host_bars_is_passed_on),
+        TEST(a_ports_registers_are_accessed_in_their_width),
         TEST(a_32_bit_load_clears_the_upper_half_and_smaller_ones_do_not),
         TEST(extending_loads_extend),
         TEST(rsp_is_the_back_ends),

@@ -2,6 +2,7 @@
 /* I/O ports of a partition: the allow-list, widths, and what lies behind it. */
 #include "core/event.h"
 #include "core/exits.h"
+#include "core/ports.h"
 #include "mullion/machine.h"
 #include "unit.h"
 
@@ -41,6 +42,20 @@ void partition_interrupt_pin(struct partition *p, unsigned pin)
     pins[pin]++;
 }
 
+static struct {
+    uint64_t offset;
+    uint32_t queue;
+    unsigned count;
+} notified;
+
+void ports_notify(struct partition *p, uint64_t offset, uint32_t queue)
+{
+    (void)p;
+    notified.offset = offset;
+    notified.queue = queue;
+    notified.count++;
+}
+
 void event_post_console(uint32_t partition)
 {
     (void)partition;
@@ -60,6 +75,7 @@ static int fresh(void **state)
     pci_bus_reset(&partition.pci);
     power_reset(&partition.power);
     skipped = faults = 0;
+    notified.count = 0;
     ended = MULLION_REASON_NONE;
     can_skip = true;
     return 0;
@@ -83,7 +99,7 @@ static void out(uint16_t port, unsigned bytes, uint64_t value)
 static bool on_the_list(unsigned port)
 {
     return (port >= 0x3f8 && port <= 0x3ff) || (port >= 0x600 && port <= 0x604) ||
-           (port >= 0xcf8 && port <= 0xcff);
+           (port >= 0xcf8 && port <= 0xcff) || (port >= 0x1000 && port <= 0x17ff);
 }
 
 static void every_other_port_reads_ones_and_takes_nothing(void **state)
@@ -112,6 +128,19 @@ static void accesses_across_a_devices_edge_are_refused(void **state)
     assert_int_equal((uint32_t)in(0xcfd, 4), 0xffffffff);
     assert_int_equal((uint32_t)in(0xfffe, 4), 0xffffffff);
     assert_int_equal(vcpu.counters.refused_ports, 4);
+}
+
+static void a_notification_reaches_its_slot_and_reads_as_ones(void **state)
+{
+    (void)state;
+    out(MACHINE_PORT_NOTIFY + 63 * MACHINE_PORT_NOTIFY_BYTES, 2, 0x30001);
+    assert_int_equal(notified.count, 1);
+    assert_int_equal(notified.offset, 63 * MACHINE_PORT_NOTIFY_BYTES);
+    assert_int_equal(notified.queue, 1);
+    assert_int_equal((uint16_t)in(MACHINE_PORT_NOTIFY, 2), 0xffff);
+    out(MACHINE_PORT_NOTIFY + 64 * MACHINE_PORT_NOTIFY_BYTES - 1, 2, 1);
+    assert_int_equal(notified.count, 1);
+    assert_int_equal(vcpu.counters.refused_ports, 1);
 }
 
 static void in_writes_only_its_width(void **state)
@@ -193,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_other_port_reads_ones_and_takes_nothing),
         TEST(accesses_across_a_devices_edge_are_refused),
+        TEST(a_notification_reaches_its_slot_and_reads_as_ones),
         TEST(in_writes_only_its_width),
         TEST(out_takes_only_its_width),
         TEST(string_forms_get_a_protection_fault),

@@ -4,6 +4,7 @@
 #include "core/frames.h"
 #include "core/loading.h"
 #include "core/platform.h"
+#include "core/ports.h"
 #include "core/window.h"
 #include "x86/hvm.h"
 #include "x86/paging.h"
@@ -115,6 +116,7 @@ void agent_init(void) {
 }
 
 static void start(void) {
+    ports_reset(agent);
     for (uint64_t done = 0; done < AGENT_RAM_BYTES && started_once; done += FRAME_BYTES) {
         window_scrub(hpa(agent->ranges[0].hpa.v + done));
     }

@@ -3,6 +3,7 @@
  * partition. */
 #include "core/exits.h"
 #include "core/interrupt.h"
+#include "core/ports.h"
 #include "mullion/machine.h"
 #include "x86/guest_walk.h"
 #include "x86/hvm.h"
@@ -34,6 +35,14 @@ static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint6
     pci_ecam_write(&vcpu->partition->pci, offset, bytes, value);
 }
 
+static uint64_t read_port(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
+    return ports_read(vcpu->partition, offset, bytes);
+}
+
+static void write_port(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
+    ports_write(vcpu->partition, offset, bytes, value);
+}
+
 static uint64_t read_host_bar(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
     return passthrough_read(vcpu->partition, offset, bytes);
 }
@@ -45,6 +54,7 @@ static void write_host_bar(struct vcpu *vcpu, uint64_t offset, unsigned bytes, u
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},
     {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
+    {MACHINE_PORT_BAR_BASE, (MACHINE_SLOTS * MACHINE_PORT_BAR_BYTES), read_port, write_port},
     {MACHINE_HOST_BAR_BASE, MACHINE_PCI_MMIO_END - MACHINE_HOST_BAR_BASE, read_host_bar, write_host_bar},
 };
 

@@ -5,6 +5,7 @@
 #include "core/loading.h"
 #include "core/platform.h"
 #include "core/pool.h"
+#include "core/ports.h"
 #include "mullion/machine.h"
 #include "x86/hvm.h"
 #include "x86/passthrough.h"
@@ -96,6 +97,7 @@ static int vcpu_make(struct partition *p, uint32_t index, struct cpu *cpu) {
 
 /** Gives back everything that a partition holds. Its vCPUs run nowhere. */
 static void partition_free(struct partition *p) {
+    ports_free(p);
     for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_free(p->vcpus[i]); }
     passthrough_release(p);
     npt_destroy(&p->npt);
@@ -107,6 +109,7 @@ static void partition_free(struct partition *p) {
 static void reset_devices(struct partition *p) {
     ioapic_reset(&p->ioapic);
     pci_bus_reset(&p->pci);
+    ports_reset(p);
     power_reset(&p->power);
     uart_reset(&p->uart);
 }
@@ -119,6 +122,7 @@ static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, u
     p->state = MULLION_STATE_DEFINED;
     p->shares_cpu0 = shares_cpu0;
     partitions[id] = p;
+    p->ports_due = TSC_NEVER;
     reset_devices(p);
     int error = npt_create(&p->npt, PARTITION_POOL_PAGES, platform.gigabyte_pages);
     for (uint32_t i = 0; i < vcpu_count && error == 0; i++) { error = vcpu_make(p, i, cpu_at(cpus[i])); }
@@ -247,6 +251,7 @@ int partition_stop(struct partition *p) {
     if (!was_active) { return -MULLION_E_STATE; }
     p->reason = MULLION_REASON_REQUESTED;
     p->reason_detail = 0;
+    ports_halt(p);
     attach(p, false);
     int error = wait_until_left(p);
     passthrough_quiesce(p);
@@ -314,6 +319,7 @@ void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t 
     spin_unlock(&p->state_lock);
     kick_all(p);
     if (first) {
+        ports_halt(p);
         passthrough_quiesce(p);
         event_post_state(p->id);
     }

@@ -98,6 +98,8 @@ struct partition {
     struct pci_bus pci;
     struct power power;
     struct uart uart;
+    uint64_t ports_notified[2]; /* ports.c, atomic: slots whose rx, tx queue was notified */
+    uint64_t ports_due;         /* TSC at which a port wants to be looked at */
 };
 
 /** The partition with this identifier, or NULL. */

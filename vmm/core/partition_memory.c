@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/frames.h"
+#include "core/log.h"
 #include "core/platform.h"
 #include "core/window.h"
+#include "dev/ram.h"
 #include "mullion/machine.h"
 #include "x86/hvm.h"
 
@@ -70,34 +72,70 @@ static size_t piece(const struct partition *p, gpa_t at, size_t wanted, hpa_t *h
     return wanted < bytes ? wanted : (size_t)bytes;
 }
 
-static bool all_ram(const struct partition *p, gpa_t at, size_t bytes) {
+bool ram_contains(const struct partition *p, uint64_t at, uint64_t bytes) {
     hpa_t host;
-    for (size_t done = 0; done < bytes;) {
-        size_t step = piece(p, gpa(at.v + done), bytes - done, &host);
-        if (step == 0) { return false; }
-        done += step;
+    for (uint64_t left; bytes != 0; bytes -= left, at += left) {
+        if (!partition_translate(p, gpa(at), &host, &left)) { return false; }
+        left = left < bytes ? left : bytes;
     }
     return true;
 }
 
-int partition_read(const struct partition *p, gpa_t from, void *to, size_t bytes) {
+/** The same for a range that ram_contains() found good. */
+static size_t good_piece(const struct partition *p, uint64_t at, size_t wanted, hpa_t *host) {
+    size_t step = piece(p, gpa(at), wanted, host);
+    ASSERT(step != 0);
+    return step;
+}
+
+uint16_t ram_load16(const struct partition *p, uint64_t at) {
     hpa_t host;
-    for (size_t done = 0; done < bytes;) {
-        size_t step = piece(p, gpa(from.v + done), bytes - done, &host);
-        if (step == 0) { return -MULLION_E_BAD_ADDRESS; }
+    good_piece(p, at, sizeof(uint16_t), &host);
+    return window_load16(host);
+}
+
+void ram_store16(const struct partition *p, uint64_t at, uint16_t value) {
+    hpa_t host;
+    good_piece(p, at, sizeof value, &host);
+    window_store16(host, value);
+}
+
+void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes) {
+    hpa_t host;
+    for (size_t done = 0, step; done < bytes; done += step) {
+        step = good_piece(p, from + done, bytes - done, &host);
         window_read(host, (uint8_t *)to + done, step);
-        done += step;
     }
+}
+
+void ram_write(const struct partition *p, uint64_t to, const void *from, size_t bytes) {
+    hpa_t host;
+    for (size_t done = 0, step; done < bytes; done += step) {
+        step = good_piece(p, to + done, bytes - done, &host);
+        window_write(host, (const uint8_t *)from + done, step);
+    }
+}
+
+void ram_copy(const struct partition *to, uint64_t to_at, const struct partition *from, uint64_t from_at,
+              size_t bytes) {
+    hpa_t source, target;
+    for (size_t done = 0, step; done < bytes; done += step) {
+        step = good_piece(from, from_at + done, bytes - done, &source);
+        step = good_piece(to, to_at + done, step, &target);
+        window_copy(target, source, step);
+    }
+}
+
+int partition_read(const struct partition *p, gpa_t from, void *to, size_t bytes) {
+    if (!ram_contains(p, from.v, bytes)) { return -MULLION_E_BAD_ADDRESS; }
+    ram_read(p, from.v, to, bytes);
+    window_close();
     return 0;
 }
 
 int partition_write(const struct partition *p, gpa_t to, const void *from, size_t bytes) {
-    hpa_t host = hpa(0);
-    if (!all_ram(p, to, bytes)) { return -MULLION_E_BAD_ADDRESS; }
-    for (size_t done = 0; done < bytes;) {
-        size_t step = piece(p, gpa(to.v + done), bytes - done, &host);
-        window_write(host, (const uint8_t *)from + done, step);
-        done += step;
-    }
+    if (!ram_contains(p, to.v, bytes)) { return -MULLION_E_BAD_ADDRESS; }
+    ram_write(p, to.v, from, bytes);
+    window_close();
     return 0;
 }

@@ -3,6 +3,7 @@
  */
 #include "core/event.h"
 #include "core/exits.h"
+#include "core/ports.h"
 #include "mullion/machine.h"
 #include "x86/hvm.h"
 
@@ -51,12 +52,20 @@ static void write_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t
     pci_port_write(&vcpu->partition->pci, port, bytes, value);
 }
 
+static uint32_t read_nothing(struct vcpu *vcpu, uint16_t port, unsigned bytes) { return UINT32_MAX; }
+
+static void write_notify(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
+    ports_notify(vcpu->partition, port - MACHINE_PORT_NOTIFY, value);
+}
+
 /* The first row that holds the whole access counts: a byte at 0xcf9 is no access to PCI's address register. */
 static const struct port_row rows[] = {
     {MACHINE_PORT_UART, MACHINE_PORT_UART + 7, read_uart, write_uart},
     {MACHINE_PORT_SLEEP_CONTROL, MACHINE_PORT_EVENT, read_power, write_power},
     {POWER_PORT_CF9, POWER_PORT_CF9, read_pci, write_power},
     {MACHINE_PORT_PCI_ADDRESS, MACHINE_PORT_PCI_DATA + 3, read_pci, write_pci},
+    {MACHINE_PORT_NOTIFY, MACHINE_PORT_NOTIFY + MACHINE_SLOTS *MACHINE_PORT_NOTIFY_BYTES - 1, read_nothing,
+     write_notify},
 };
 
 static const struct port_row *row_of(uint16_t port, unsigned bytes) {

@@ -1,8 +1,335 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What dev/link.c is to the VMM. A partition's notifications are bits per slot that any of its CPUs may take; work that
+ * waits for a time is done by the CPU of the sender's vCPU 0.
+ */
 #include "core/ports.h"
 
-int port_create(struct partition *p, const struct mullion_port_create *request) { return -MULLION_E_UNKNOWN_CALL; }
-int port_connect(const struct mullion_port_connect *request) { return -MULLION_E_UNKNOWN_CALL; }
-int port_disconnect(const struct mullion_port_connect *request) { return -MULLION_E_UNKNOWN_CALL; }
-int port_acknowledge(const struct mullion_port_acknowledge *request) { return -MULLION_E_UNKNOWN_CALL; }
-int port_info(struct mullion_port_info *info) { return -MULLION_E_UNKNOWN_CALL; }
+#include "core/event.h"
+#include "core/interrupt.h"
+#include "core/pool.h"
+#include "core/window.h"
+#include "dev/link.h"
+#include "x86/hvm.h"
+#include "x86/smp.h"
+#include "x86/tsc.h"
+
+#define PATIENCE_US 100000u
+#define PORT_PAGES  (align_up(sizeof(struct port), PAGE_BYTES) / PAGE_BYTES)
+
+struct port {
+    struct link_end end; /* first: the link knows its surroundings by it */
+    struct partition *partition;
+    uint32_t slot;
+    struct spinlock lock; /* the MSI-X table and `interrupts` */
+    uint64_t interrupts, notifications;
+    struct port *next_free;
+};
+
+/* A port's memory stays a port: a CPU that is late with a notification may still look at one that is gone. */
+static struct port *free_ports;
+
+static struct port *port_of(const struct link_end *end) { return (struct port *)end; }
+
+/* ---- PCI ---- */
+
+static uint32_t config_read(void *device, uint32_t reg) {
+    struct port *port = device;
+    spin_lock(&port->lock);
+    uint32_t value = virtio_config_read(&port->end.virtio, reg);
+    spin_unlock(&port->lock);
+    return value;
+}
+
+/** Messages that waited for the mask to go. */
+static void send_unmasked(struct port *port) {
+    for (int entry; (entry = msix_unmasked(&port->end.virtio.msix)) >= 0;) {
+        const struct msix_entry *message = &port->end.virtio.msix.entries[entry];
+        interrupt_deliver_msi(port->partition, message->address, message->data);
+    }
+}
+
+static void config_write(void *device, uint32_t reg, uint32_t value, uint32_t lanes) {
+    struct port *port = device;
+    spin_lock(&port->lock);
+    virtio_config_write(&port->end.virtio, reg, value, lanes);
+    send_unmasked(port);
+    spin_unlock(&port->lock);
+}
+
+static const struct pci_function_ops port_ops = {config_read, config_write};
+
+/** The port in a slot, or NULL. */
+static struct port *find(const struct partition *p, uint64_t slot) {
+    const struct pci_slot *place = slot < MACHINE_SLOTS ? &p->pci.slots[slot] : NULL;
+    return place != NULL && place->ops == &port_ops ? place->device : NULL;
+}
+
+static uint64_t read_msix(struct port *port, uint64_t offset, unsigned bytes) {
+    const struct msix *msix = &port->end.virtio.msix;
+    spin_lock(&port->lock);
+    uint64_t value = offset < MACHINE_PORT_PBA    ? msix_table_read(msix, offset - MACHINE_PORT_MSIX, bytes)
+                     : offset == MACHINE_PORT_PBA ? msix_pending(msix)
+                                                  : 0;
+    spin_unlock(&port->lock);
+    return value;
+}
+
+uint64_t ports_read(struct partition *p, uint64_t offset, unsigned bytes) {
+    struct port *port = find(p, offset / MACHINE_PORT_BAR_BYTES);
+    if (port == NULL) { return UINT64_MAX; }
+    offset %= MACHINE_PORT_BAR_BYTES;
+    return offset < MACHINE_PORT_MSIX ? virtio_read(&port->end.virtio, offset, bytes) : read_msix(port, offset, bytes);
+}
+
+static void write_msix(struct port *port, uint64_t offset, unsigned bytes, uint64_t value) {
+    if (offset >= MACHINE_PORT_PBA) { return; }
+    spin_lock(&port->lock);
+    msix_table_write(&port->end.virtio.msix, offset - MACHINE_PORT_MSIX, bytes, value);
+    send_unmasked(port);
+    spin_unlock(&port->lock);
+}
+
+void ports_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
+    struct port *port = find(p, offset / MACHINE_PORT_BAR_BYTES);
+    if (port == NULL) { return; }
+    offset %= MACHINE_PORT_BAR_BYTES;
+    if (offset >= MACHINE_PORT_MSIX) {
+        write_msix(port, offset, bytes, value);
+        return;
+    }
+    switch (virtio_write(&port->end.virtio, offset, bytes, value)) {
+    case VIRTIO_NOTHING: break;
+    case VIRTIO_RUNS: link_run(&port->end); break;
+    case VIRTIO_RESET: link_reset(&port->end); break;
+    }
+}
+
+/* ---- work ---- */
+
+void ports_notify(struct partition *p, uint64_t offset, uint32_t queue) {
+    uint64_t slot = offset / MACHINE_PORT_NOTIFY_BYTES;
+    struct port *port = find(p, slot);
+    if (port == NULL || offset % MACHINE_PORT_NOTIFY_BYTES != 0 || queue >= VIRTIO_QUEUES) { return; }
+    port->notifications++;
+    __atomic_fetch_or(&p->ports_notified[queue], BIT(slot), __ATOMIC_SEQ_CST);
+}
+
+static void pump(const struct port *port, unsigned queue) {
+    struct link_end *peer = __atomic_load_n(&port->end.peer, __ATOMIC_ACQUIRE);
+    if (queue == VIRTIO_TX) {
+        link_pump((struct link_end *)&port->end, NULL);
+    } else if (peer != NULL) {
+        link_pump(peer, &port->end);
+    }
+}
+
+static void pump_notified(struct partition *p, unsigned queue) {
+    if (__atomic_load_n(&p->ports_notified[queue], __ATOMIC_RELAXED) == 0) { return; }
+    uint64_t slots = __atomic_exchange_n(&p->ports_notified[queue], 0, __ATOMIC_SEQ_CST);
+    for (; slots != 0; slots &= slots - 1) {
+        const struct port *port = find(p, (uint64_t)__builtin_ctzll(slots));
+        if (port != NULL) { pump(port, queue); }
+    }
+}
+
+/** Somebody wants *due to be no later than `at`. @return true if it was later */
+static bool bring_forward(uint64_t *due, uint64_t at) {
+    uint64_t before = __atomic_load_n(due, __ATOMIC_RELAXED);
+    while (at < before) {
+        if (__atomic_compare_exchange_n(due, &before, at, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) { return true; }
+    }
+    return false;
+}
+
+static void pump_due(struct partition *p) {
+    uint64_t now = rdtsc();
+    if (now < __atomic_load_n(&p->ports_due, __ATOMIC_RELAXED)) { return; }
+    __atomic_store_n(&p->ports_due, LINK_NEVER, __ATOMIC_SEQ_CST);
+    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
+        const struct port *port = find(p, slot);
+        if (port == NULL) { continue; }
+        uint64_t due = __atomic_load_n(&port->end.out.due, __ATOMIC_SEQ_CST);
+        if (due <= now) {
+            pump(port, VIRTIO_TX);
+        } else {
+            bring_forward(&p->ports_due, due);
+        }
+    }
+}
+
+void ports_work(struct vcpu *vcpu) {
+    for (unsigned queue = 0; queue < VIRTIO_QUEUES; queue++) { pump_notified(vcpu->partition, queue); }
+    if (vcpu->index == 0) { pump_due(vcpu->partition); }
+    window_close();
+}
+
+uint64_t ports_due(const struct vcpu *vcpu) {
+    const struct partition *p = vcpu->partition;
+    for (unsigned queue = 0; queue < VIRTIO_QUEUES; queue++) {
+        if (__atomic_load_n(&p->ports_notified[queue], __ATOMIC_RELAXED) != 0) { return 0; }
+    }
+    return vcpu->index == 0 ? __atomic_load_n(&p->ports_due, __ATOMIC_RELAXED) : TSC_NEVER;
+}
+
+/* ---- what the link asks of its surroundings ---- */
+
+uint64_t link_clock(void) { return rdtsc(); }
+
+bool link_waits_for(const struct link_end *end) {
+    return __atomic_load_n(&port_of(end)->partition->state, __ATOMIC_SEQ_CST) == MULLION_STATE_RUNNING;
+}
+
+void link_interrupt(struct link_end *end, uint16_t vector) {
+    struct port *port = port_of(end);
+    struct msix *msix = &end->virtio.msix;
+    spin_lock(&port->lock);
+    port->interrupts++;
+    if (port->partition->id == MULLION_AGENT_ID) {
+        event_post(MULLION_EVENT_PORT);
+    } else if (msix_raise(msix, vector)) {
+        interrupt_deliver_msi(port->partition, msix->entries[vector].address, msix->entries[vector].data);
+    } else if (!msix->enabled) {
+        __atomic_fetch_or(&end->virtio.isr, vector == end->virtio.common.config_vector ? 2 : 1, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&port->lock);
+}
+
+void link_wake(struct link_end *end) {
+    struct partition *p = port_of(end)->partition;
+    const struct cpu *cpu = p->vcpus[0]->cpu;
+    if (bring_forward(&p->ports_due, end->out.due) && cpu != this_cpu()) { smp_kick(cpu); }
+}
+
+void link_report(const struct link_end *end) { event_post_port(port_of(end)->partition->id); }
+
+/* ---- life ---- */
+
+void ports_halt(struct partition *p) {
+    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
+        struct port *port = find(p, slot);
+        if (port != NULL) { link_halt(&port->end, true); }
+    }
+}
+
+void ports_reset(struct partition *p) {
+    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
+        struct port *port = find(p, slot);
+        if (port == NULL) { continue; }
+        link_reset(&port->end);
+        link_halt(&port->end, false);
+        spin_lock(&port->lock);
+        virtio_power_up(&port->end.virtio);
+        spin_unlock(&port->lock);
+    }
+}
+
+void ports_free(struct partition *p) {
+    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
+        struct port *port = find(p, slot);
+        if (port == NULL) { continue; }
+        link_disconnect(&port->end);
+        p->pci.slots[slot] = (struct pci_slot){0};
+        port->next_free = free_ports;
+        free_ports = port;
+    }
+}
+
+/* ---- calls ---- */
+
+static int check_create(const struct partition *p, const struct mullion_port_create *r) {
+    bool net = r->kind == MULLION_PORT_NET, mac = false;
+    for (size_t i = 0; i < sizeof r->mac; i++) { mac |= r->mac[i] != 0; }
+    if ((r->zero[0] | r->zero[1]) != 0 || (!net && (mac || r->mtu != 0))) { return -MULLION_E_NOT_ZERO; }
+    if (p->id != MULLION_AGENT_ID && p->state != MULLION_STATE_DEFINED) { return -MULLION_E_STATE; }
+    if (r->slot == 0 || r->slot >= MACHINE_SLOTS || (!net && r->kind != MULLION_PORT_CONSOLE)) {
+        return -MULLION_E_RANGE;
+    }
+    if (r->mtu != 0 && (r->mtu < 68 || r->mtu > UINT16_MAX)) { return -MULLION_E_RANGE; }
+    return p->pci.slots[r->slot].ops != NULL ? -MULLION_E_SLOT_BUSY : 0;
+}
+
+int port_create(struct partition *p, const struct mullion_port_create *request) {
+    int error = check_create(p, request);
+    if (error != 0) { return error; }
+    struct port *port = free_ports != NULL ? free_ports : pool_alloc(PORT_PAGES);
+    if (port == NULL) { return -MULLION_E_POOL; }
+    free_ports = port->next_free;
+    port->partition = p;
+    port->slot = request->slot;
+    port->interrupts = port->notifications = 0;
+    link_init(&port->end, p, request, tsc_from_us(PATIENCE_US));
+    spin_lock(&p->device_lock);
+    p->pci.slots[request->slot] = (struct pci_slot){&port_ops, port};
+    spin_unlock(&p->device_lock);
+    return 0;
+}
+
+static int find_port(uint32_t id, uint32_t slot, struct port **port) {
+    const struct partition *p = partition_find(id);
+    if (p == NULL) { return -MULLION_E_NO_PARTITION; }
+    *port = find(p, slot);
+    return *port == NULL ? -MULLION_E_NO_PORT : 0;
+}
+
+int port_connect(const struct mullion_port_connect *request) {
+    struct port *port, *peer;
+    if (request->zero != 0) { return -MULLION_E_NOT_ZERO; }
+    if ((request->flags & ~MULLION_LINK_ACKNOWLEDGED) != 0) { return -MULLION_E_RANGE; }
+    int error = find_port(request->id, request->slot, &port);
+    if (error == 0) { error = find_port(request->peer, request->peer_slot, &peer); }
+    if (error != 0) { return error; }
+    if (port == peer || port->end.virtio.kind != peer->end.virtio.kind) { return -MULLION_E_PORT_KIND; }
+    if (port->end.peer != NULL || peer->end.peer != NULL) { return -MULLION_E_SLOT_BUSY; }
+    link_connect(&port->end, &peer->end, (request->flags & MULLION_LINK_ACKNOWLEDGED) != 0);
+    return 0;
+}
+
+int port_disconnect(const struct mullion_port_connect *request) {
+    struct port *port;
+    if ((request->peer | request->peer_slot | request->flags | request->zero) != 0) { return -MULLION_E_NOT_ZERO; }
+    int error = find_port(request->id, request->slot, &port);
+    if (error == 0 && port->end.peer == NULL) { error = -MULLION_E_STATE; }
+    if (error == 0) { link_disconnect(&port->end); }
+    return error;
+}
+
+int port_acknowledge(const struct mullion_port_acknowledge *request) {
+    struct port *port;
+    int error = find_port(request->id, request->slot, &port);
+    if (error == 0 && port->end.peer == NULL) { error = -MULLION_E_STATE; }
+    if (error == 0) { link_acknowledge(&port->end, request->features); }
+    return error;
+}
+
+int port_info(struct mullion_port_info *info) {
+    struct port *port;
+    int error = find_port(info->id, info->slot, &port);
+    if (error != 0) { return error; }
+    struct link_end *end = &port->end;
+    const struct port *peer = end->peer != NULL ? port_of(end->peer) : NULL;
+    bool broken = __atomic_load_n(&end->virtio.needs_reset, __ATOMIC_RELAXED);
+    spin_lock(&end->out.lock);
+    const struct link_counters *counted = &end->out.counters;
+    *info = (struct mullion_port_info){
+        .id = info->id,
+        .slot = info->slot,
+        .kind = end->virtio.kind,
+        .peer = peer != NULL ? peer->partition->id : 0,
+        .peer_slot = peer != NULL ? peer->slot : 0,
+        .status = (peer != NULL ? MULLION_PORT_CONNECTED : 0) | (end->running ? MULLION_PORT_DRIVER_OK : 0) |
+                  (broken ? MULLION_PORT_NEEDS_RESET : 0) | (end->out.up ? MULLION_PORT_LINK_UP : 0),
+        .features = end->running ? end->virtio.features : 0,
+        .frames = counted->frames,
+        .bytes = counted->bytes,
+        .copies = counted->copies,
+        .interrupts = port->interrupts,
+        .notifications = port->notifications,
+        .dropped_full = counted->dropped_full,
+        .dropped_features = counted->dropped_features,
+        .dropped_invalid = counted->dropped_invalid,
+        .broken = end->broken,
+    };
+    spin_unlock(&end->out.lock);
+    return 0;
+}

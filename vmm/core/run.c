@@ -8,6 +8,7 @@
 #include "core/frames.h"
 #include "core/hypercall.h"
 #include "core/platform.h"
+#include "core/ports.h"
 #include "x86/hvm.h"
 #include "x86/reset.h"
 #include "x86/tsc.h"
@@ -147,6 +148,7 @@ static void enter(struct vcpu *vcpu, uint64_t until) {
 
 static void run_vcpu(struct vcpu *vcpu, uint64_t until) {
     service_requests(vcpu);
+    ports_work(vcpu);
     if (vcpu->waiting && !hypercall_event_wait_done(vcpu)) { return; }
     if (wakes(vcpu)) {
         __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
@@ -175,7 +177,9 @@ static bool wants_cpu(struct vcpu *vcpu, uint64_t now, uint64_t *until) {
         return false;
     }
     x2apic_timer_poll(&vcpu->apic, now);
-    bool wants = has_work(vcpu);
+    uint64_t ports = ports_due(vcpu);
+    bool wants = has_work(vcpu) || ports <= now;
+    if (ports > now) { *until = earlier(*until, ports); } /* else: an entry of the other must not end at once */
     uint64_t ticks = vcpu->idle_since != 0 ? now - vcpu->idle_since : 0;
     vcpu->counters.idle_ticks += ticks;
     vcpu->idle_since_exit += ticks;

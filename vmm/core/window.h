@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only way to a partition's memory: a 2 MiB window per CPU, mapped as a user page under SMAP and only
- * while a copy is in progress. Nothing else in the VMM's address space belongs to a partition.
+ * The only way to a partition's memory: a few 2 MiB windows per CPU, mapped as user pages under SMAP. A frame that was
+ * looked at stays in its window until window_close(), which ends each copy of a caller before a guest is entered.
+ * Nothing else in the VMM's address space belongs to a partition. Each range must lie in one frame.
  */
 #ifndef CORE_WINDOW_H
 #define CORE_WINDOW_H
 
 #include "core/types.h"
 
-/** Copies out of physical memory; the range must lie in one frame. */
 void window_read(hpa_t from, void *to, size_t bytes);
-
-/** Copies into physical memory; the range must lie in one frame. */
 void window_write(hpa_t to, const void *from, size_t bytes);
+void window_copy(hpa_t to, hpa_t from, size_t bytes);
 
-/** Zeroes one frame. */
+/** An aligned word, with acquire and release order. */
+uint16_t window_load16(hpa_t from);
+void window_store16(hpa_t to, uint16_t value);
+
+/** Zeroes one frame, and closes the windows. */
 void window_scrub(hpa_t frame);
+
+/** Unmaps all windows of this CPU. */
+void window_close(void);
 
 #endif

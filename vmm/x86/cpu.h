@@ -7,6 +7,7 @@
 
 #define CPU_MAX         256u
 #define CPU_STACK_PAGES 4u
+#define CPU_WINDOWS     8u /* frames of partitions that a CPU can look into at once */
 
 #define VECTOR_TIMER    0xf0u
 #define VECTOR_KICK     0xf1u
@@ -36,6 +37,8 @@ struct cpu {
     uint8_t tss[TSS_BYTES];
     uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */
     void *vendor;            /* pages of the back end: host save area */
+    uint64_t windows[CPU_WINDOWS]; /* frames mapped in this CPU's windows (window.c), 0 = none */
+    uint32_t window_used;          /* the window looked into last */
 };
 
 /** The CPU that executes this. */

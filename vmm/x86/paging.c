@@ -18,7 +18,7 @@
 extern char vmm_image_start[], vmm_text_end[], vmm_rodata_end[], vmm_image_end[];
 
 static struct npt own;
-static uint64_t *window_directory;
+static uint64_t *window_directories[WINDOW_COUNT / 512];
 
 static const uint64_t rights_bits[] = {
     [PAGING_READ] = PTE_PRESENT | PTE_NX,
@@ -62,8 +62,10 @@ void paging_init(void) {
     map_between(vmm_text_end, vmm_rodata_end, PAGING_READ);
     map_between(vmm_rodata_end, vmm_image_end, PAGING_READ_WRITE);
     paging_map(pool_start().v, pool_bytes(), PAGING_READ_WRITE);
-    window_directory = npt_entry(&own, WINDOW_BASE, NPT_LEVEL_2M);
-    ASSERT(window_directory != NULL);
+    for (uint32_t i = 0; i < WINDOW_COUNT / 512; i++) {
+        window_directories[i] = npt_entry(&own, WINDOW_BASE + i * 512 * FRAME_BYTES, NPT_LEVEL_2M);
+        ASSERT(window_directories[i] != NULL);
+    }
 }
 
 void paging_activate(void) {
@@ -74,6 +76,6 @@ void paging_activate(void) {
 uint64_t paging_root(void) { return (uint64_t)(uintptr_t)own.root; }
 
 uint64_t *paging_window_entry(uint32_t index) {
-    ASSERT(index < 512);
-    return &window_directory[index];
+    ASSERT(index < WINDOW_COUNT);
+    return &window_directories[index / 512][index % 512];
 }

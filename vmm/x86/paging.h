@@ -7,15 +7,16 @@
  *   devices     RW, uncached (screen: write-combining)
  *   modules     R: the agent's pristine image
  *   DEVICE_BASE the trapped pages of PCI functions of partitions, RW, uncached (passthrough.c)
- *   WINDOW_BASE one 2 MiB user page per CPU, absent but while a copy is in progress (window.c)
+ *   WINDOW_BASE a few 2 MiB user pages per CPU, absent but while a copy is in progress (window.c)
  */
 #ifndef X86_PAGING_H
 #define X86_PAGING_H
 
 #include "core/types.h"
 
-#define WINDOW_BASE 0x7f0000000000ull
-#define DEVICE_BASE 0x7e0000000000ull
+#define WINDOW_BASE  0x7f0000000000ull
+#define WINDOW_COUNT 2048u /* of all CPUs together */
+#define DEVICE_BASE  0x7e0000000000ull
 
 enum paging_rights { PAGING_READ, PAGING_READ_WRITE, PAGING_EXECUTE, PAGING_DEVICE, PAGING_WRITE_COMBINING };
 
@@ -37,7 +38,7 @@ void paging_activate(void);
 /** CR3 of the VMM. */
 uint64_t paging_root(void);
 
-/** The page-directory entry behind CPU `index`'s window. */
+/** The page-directory entry behind window `index`. */
 uint64_t *paging_window_entry(uint32_t index);
 
 #endif

@@ -6,46 +6,97 @@
 #include "x86/cpu.h"
 #include "x86/paging.h"
 
+_Static_assert(CPU_MAX *CPU_WINDOWS <= WINDOW_COUNT, "each CPU has windows of its own");
+
 /* present, writable, user, accessed, dirty, 2 MiB, no-execute */
 #define WINDOW_BITS (BIT(0) | BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7) | BIT(63))
 
-static uint8_t *window_open(hpa_t address) {
-    struct cpu *cpu = this_cpu();
-    uint64_t frame = align_down(address.v, FRAME_BYTES);
-    uint8_t *window = (uint8_t *)(WINDOW_BASE + cpu->index * FRAME_BYTES); // NOLINT(performance-no-int-to-ptr)
-    *paging_window_entry(cpu->index) = frame | WINDOW_BITS;
-    invlpg(window);
-    if (cpu->smap) { __asm__ volatile("stac" : : : "memory"); }
-    return window + (address.v - frame);
+static uint8_t *window_address(const struct cpu *cpu, uint32_t slot) {
+    uint64_t index = (uint64_t)cpu->index * CPU_WINDOWS + slot;
+    return (uint8_t *)(WINDOW_BASE + index * FRAME_BYTES); // NOLINT(performance-no-int-to-ptr)
 }
 
-static void window_close(void) {
-    struct cpu *cpu = this_cpu();
-    if (cpu->smap) { __asm__ volatile("clac" : : : "memory"); }
-    *paging_window_entry(cpu->index) = 0;
-    invlpg((void *)(WINDOW_BASE + cpu->index * FRAME_BYTES)); // NOLINT(performance-no-int-to-ptr)
+static void map(struct cpu *cpu, uint32_t slot, uint64_t frame) {
+    *paging_window_entry(cpu->index * CPU_WINDOWS + slot) = frame != 0 ? frame | WINDOW_BITS : 0;
+    invlpg(window_address(cpu, slot));
+    cpu->windows[slot] = frame;
 }
 
-static void check(hpa_t address, size_t bytes) {
-    ASSERT(bytes <= FRAME_BYTES && address.v % FRAME_BYTES + bytes <= FRAME_BYTES);
+/** Where [address, address + bytes) can be seen. The result of the call before stays good, so two can be had at once.
+ */
+static void *window_open(hpa_t address, size_t bytes) {
+    struct cpu *cpu = this_cpu();
+    uint64_t frame = align_down(address.v, FRAME_BYTES), offset = address.v - frame;
+    ASSERT(bytes <= FRAME_BYTES - offset && frame != 0);
+    for (uint32_t slot = 0; slot < CPU_WINDOWS; slot++) {
+        if (cpu->windows[slot] == frame) {
+            cpu->window_used = slot;
+            return window_address(cpu, slot) + offset;
+        }
+    }
+    cpu->window_used = (cpu->window_used + 1) % CPU_WINDOWS;
+    map(cpu, cpu->window_used, frame);
+    return window_address(cpu, cpu->window_used) + offset;
+}
+
+static void reach_user_pages(bool allowed) {
+    if (!this_cpu()->smap) { return; }
+    if (allowed) {
+        __asm__ volatile("stac" : : : "memory");
+    } else {
+        __asm__ volatile("clac" : : : "memory");
+    }
+}
+
+void window_close(void) {
+    struct cpu *cpu = this_cpu();
+    for (uint32_t slot = 0; slot < CPU_WINDOWS; slot++) {
+        if (cpu->windows[slot] != 0) { map(cpu, slot, 0); }
+    }
 }
 
 void window_read(hpa_t from, void *to, size_t bytes) {
-    check(from, bytes);
-    memcpy(to, window_open(from), bytes);
-    window_close();
+    const void *at = window_open(from, bytes);
+    reach_user_pages(true);
+    memcpy(to, at, bytes);
+    reach_user_pages(false);
 }
 
 void window_write(hpa_t to, const void *from, size_t bytes) {
-    check(to, bytes);
-    memcpy(window_open(to), from, bytes);
-    window_close();
+    void *at = window_open(to, bytes);
+    reach_user_pages(true);
+    memcpy(at, from, bytes);
+    reach_user_pages(false);
+}
+
+void window_copy(hpa_t to, hpa_t from, size_t bytes) {
+    const void *source = window_open(from, bytes);
+    void *target = window_open(to, bytes);
+    reach_user_pages(true);
+    memcpy(target, source, bytes);
+    reach_user_pages(false);
+}
+
+uint16_t window_load16(hpa_t from) {
+    const uint16_t *at = window_open(from, sizeof *at);
+    reach_user_pages(true);
+    uint16_t value = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+    reach_user_pages(false);
+    return value;
+}
+
+void window_store16(hpa_t to, uint16_t value) {
+    uint16_t *at = window_open(to, sizeof *at);
+    reach_user_pages(true);
+    __atomic_store_n(at, value, __ATOMIC_RELEASE);
+    reach_user_pages(false);
 }
 
 void window_scrub(hpa_t frame) {
-    check(frame, FRAME_BYTES);
-    void *at = window_open(frame);
+    void *at = window_open(frame, FRAME_BYTES);
     uint64_t count = FRAME_BYTES / 8;
+    reach_user_pages(true);
     __asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(0) : "memory");
+    reach_user_pages(false);
     window_close();
 }

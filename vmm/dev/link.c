@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+#include "dev/link.h"
+
+#include "core/lib.h"
+
+#define ETHERNET_HEADER 14u
+#define FRAME_MAX       (65536u + ETHERNET_HEADER + 4u) /* a segment of TSO, with a VLAN tag */
+#define NEEDS_CSUM      1u
+#define GSO_NONE        0u
+#define GSO_TCP4        1u
+#define GSO_TCP6        4u
+
+/** Virtio 1.2, section 5.1.6. */
+struct net_header {
+    uint8_t flags, gso_type;
+    uint16_t header_bytes, gso_bytes, csum_start, csum_offset, buffers;
+};
+
+/* MOVED: the chain is done; MOVED_PART: go on with the same one; WAIT: it stays until the receiver has buffers. */
+enum outcome { MOVED, MOVED_PART, WAIT, DROP_FULL, DROP_FEATURES, DROP_INVALID, RECEIVER_BROKEN };
+
+/** Taken before the two directions' locks by whoever wants both. */
+static struct spinlock both_lock;
+
+/** One call's work. */
+struct turn {
+    struct link_end *from, *to;
+    uint64_t bytes; /* moved so far */
+    bool broke;     /* an end's ring is broken: nothing more is done */
+    struct virtqueue_list source, target;
+};
+
+/** A place in the memory of a list. */
+struct cursor {
+    const struct virtqueue_list *list;
+    uint32_t segment, offset;
+};
+
+/* ---- moving bytes ---- */
+
+static uint32_t room(struct cursor *c) {
+    while (c->offset == c->list->segment[c->segment].bytes) {
+        c->segment++;
+        c->offset = 0;
+    }
+    return c->list->segment[c->segment].bytes - c->offset;
+}
+
+static uint64_t advance(struct cursor *c, uint32_t bytes) {
+    uint64_t at = c->list->segment[c->segment].at + c->offset;
+    c->offset += bytes;
+    return at;
+}
+
+static uint32_t smaller(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : b); }
+
+/* The callers know that the lists hold as many bytes as they move. */
+
+static void take(struct cursor *c, const struct partition *ram, void *to, uint32_t bytes) {
+    for (uint32_t done = 0, step; done < bytes; done += step) {
+        step = smaller(room(c), bytes - done);
+        ram_read(ram, advance(c, step), (uint8_t *)to + done, step);
+    }
+}
+
+static void put(struct cursor *c, const struct partition *ram, const void *from, uint32_t bytes) {
+    for (uint32_t done = 0, step; done < bytes; done += step) {
+        step = smaller(room(c), bytes - done);
+        ram_write(ram, advance(c, step), (const uint8_t *)from + done, step);
+    }
+}
+
+static void skip(struct cursor *c, uint64_t bytes) {
+    for (uint32_t step; bytes != 0; bytes -= step) {
+        step = smaller(room(c), bytes);
+        advance(c, step);
+    }
+}
+
+static void move(struct turn *t, struct cursor *to, struct cursor *from, uint64_t bytes) {
+    t->bytes += bytes;
+    t->from->out.counters.bytes += bytes;
+    for (uint32_t step; bytes != 0; bytes -= step) {
+        step = smaller(smaller(room(from), room(to)), bytes);
+        ram_copy(t->to->ram, advance(to, step), t->from->ram, advance(from, step), step);
+        t->from->out.counters.copies++;
+    }
+}
+
+/* ---- net ---- */
+
+/** Leaves of the header what is known and makes sense for a frame of `bytes`. */
+static bool clean_header(struct net_header *h, uint64_t bytes) {
+    bool csum = (h->flags & NEEDS_CSUM) != 0, gso = h->gso_type != GSO_NONE;
+    struct net_header clean = {.flags = csum ? NEEDS_CSUM : 0, .gso_type = h->gso_type};
+    if (csum) {
+        if (h->csum_start < ETHERNET_HEADER || h->csum_start + h->csum_offset + 2ull > bytes) { return false; }
+        clean.csum_start = h->csum_start;
+        clean.csum_offset = h->csum_offset;
+    }
+    if (gso) {
+        bool known = h->gso_type == GSO_TCP4 || h->gso_type == GSO_TCP6;
+        if (!known || !csum || h->gso_bytes == 0 || h->header_bytes > bytes) { return false; }
+        clean.header_bytes = h->header_bytes;
+        clean.gso_bytes = h->gso_bytes;
+    }
+    *h = clean;
+    return true;
+}
+
+static bool receiver_takes(const struct net_header *h, uint64_t features) {
+    uint64_t needed = (h->flags & NEEDS_CSUM) != 0 ? VIRTIO_NET_F_GUEST_CSUM : 0;
+    needed |= h->gso_type == GSO_TCP4 ? VIRTIO_NET_F_GUEST_TSO4 : 0;
+    needed |= h->gso_type == GSO_TCP6 ? VIRTIO_NET_F_GUEST_TSO6 : 0;
+    return (features & needed) == needed;
+}
+
+/** The receiver has too few buffers. Once the limit has passed frames are dropped at once, until one gets through. */
+static enum outcome wait_for_buffers(struct turn *t) {
+    struct link_direction *d = &t->from->out;
+    if (virtqueue_ask(&t->to->virtio.queues[VIRTIO_RX], t->to->ram)) { /* there are new ones: another turn */
+        __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
+        return WAIT;
+    }
+    uint64_t now = link_clock();
+    if (d->stalled_since == 0) { d->stalled_since = now; }
+    return link_waits_for(t->to) && now - d->stalled_since < t->from->patience ? WAIT : DROP_FULL;
+}
+
+/** Finds buffers for a frame; they stay in the receiver's ring. */
+static enum outcome collect(struct turn *t, uint64_t bytes) {
+    struct virtqueue_list *list = &t->target;
+    bool mergeable = (t->to->virtio.features & VIRTIO_NET_F_MRG_RXBUF) != 0;
+    list->chains = list->segments = 0;
+    for (uint64_t found = 0; found < bytes; found += list->chain[list->chains - 1].bytes) {
+        if (list->chains == (mergeable ? VIRTQUEUE_CHAINS_MAX : 1) ||
+            list->segments + VIRTQUEUE_CHAIN_MAX > VIRTQUEUE_SEGMENTS_MAX) {
+            return DROP_FULL;
+        }
+        switch (virtqueue_fetch(&t->to->virtio.queues[VIRTIO_RX], t->to->ram, true, list)) {
+        case VIRTQUEUE_FETCHED: break;
+        case VIRTQUEUE_NONE: return wait_for_buffers(t);
+        case VIRTQUEUE_BROKEN: return RECEIVER_BROKEN;
+        }
+    }
+    return MOVED;
+}
+
+static void return_buffers(struct turn *t, uint64_t bytes) {
+    struct virtqueue *rx = &t->to->virtio.queues[VIRTIO_RX];
+    for (uint32_t i = 0; i < t->target.chains; i++) {
+        uint32_t written = smaller(t->target.chain[i].bytes, bytes);
+        virtqueue_return(rx, t->to->ram, t->target.chain[i].head, written);
+        bytes -= written;
+    }
+    virtqueue_publish(rx, t->to->ram);
+}
+
+/** Sends the frame in t->source. */
+static enum outcome send_frame(struct turn *t) {
+    struct net_header header;
+    uint64_t bytes = t->source.chain[0].bytes;
+    if (bytes < sizeof header + ETHERNET_HEADER || bytes > sizeof header + FRAME_MAX) { return DROP_INVALID; }
+    if (!t->from->out.up) { return DROP_FULL; }
+    struct cursor from = {.list = &t->source}, to = {.list = &t->target};
+    take(&from, t->from->ram, &header, sizeof header);
+    if (!clean_header(&header, bytes - sizeof header)) { return DROP_INVALID; }
+    if (!receiver_takes(&header, t->to->virtio.features)) { return DROP_FEATURES; }
+    enum outcome outcome = collect(t, bytes);
+    if (outcome != MOVED) { return outcome; }
+    header.buffers = (uint16_t)t->target.chains;
+    put(&to, t->to->ram, &header, sizeof header);
+    move(t, &to, &from, bytes - sizeof header);
+    return_buffers(t, bytes);
+    t->from->out.stalled_since = 0;
+    return MOVED;
+}
+
+/* ---- console ---- */
+
+/** Sends as much of the bytes in t->source as the next buffer takes. */
+static enum outcome send_bytes(struct turn *t) {
+    struct link_direction *d = &t->from->out;
+    struct virtqueue *rx = &t->to->virtio.queues[VIRTIO_RX];
+    uint64_t all = t->source.chain[0].bytes, left = all > d->offset ? all - d->offset : 0;
+    t->target.chains = t->target.segments = 0;
+    if (left != 0) {
+        switch (virtqueue_fetch(rx, t->to->ram, true, &t->target)) {
+        case VIRTQUEUE_FETCHED: break;
+        case VIRTQUEUE_NONE:
+            if (virtqueue_ask(rx, t->to->ram)) { __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST); }
+            return WAIT;
+        case VIRTQUEUE_BROKEN: return RECEIVER_BROKEN;
+        }
+        struct cursor from = {.list = &t->source}, to = {.list = &t->target};
+        uint32_t bytes = smaller(smaller(left, t->target.chain[0].bytes), LINK_CALL_BYTES);
+        skip(&from, d->offset);
+        move(t, &to, &from, bytes);
+        return_buffers(t, bytes);
+        d->offset += bytes;
+        left -= bytes;
+    }
+    if (left != 0) { return MOVED_PART; }
+    d->offset = 0;
+    return MOVED;
+}
+
+/* ---- a turn ---- */
+
+static bool spent(const struct turn *t) {
+    return t->bytes >= LINK_CALL_BYTES || t->source.descriptors + t->target.descriptors >= LINK_CALL_DESCRIPTORS;
+}
+
+static bool needs_reset(const struct link_end *end) {
+    return __atomic_load_n(&end->virtio.needs_reset, __ATOMIC_ACQUIRE);
+}
+
+static void break_end(struct link_end *end) {
+    __atomic_fetch_add(&end->broken, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&end->virtio.needs_reset, true, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
+    link_interrupt(end, end->virtio.common.config_vector);
+}
+
+/** The next chain of the sender: it is sent, dropped, or stays. @return false if there is no more to do now */
+static bool serve_chain(struct turn *t, uint64_t *due) {
+    struct link_direction *d = &t->from->out;
+    struct virtqueue *tx = &t->from->virtio.queues[VIRTIO_TX];
+    bool net = t->from->virtio.kind == MULLION_PORT_NET;
+    if (!net && !d->up) { return false; }
+    t->source.chains = t->source.segments = 0;
+    switch (virtqueue_fetch(tx, t->from->ram, false, &t->source)) {
+    case VIRTQUEUE_FETCHED: break;
+    case VIRTQUEUE_NONE: t->source.descriptors++; return virtqueue_ask(tx, t->from->ram);
+    case VIRTQUEUE_BROKEN:
+        break_end(t->from);
+        t->broke = true;
+        return false;
+    }
+    switch (net ? send_frame(t) : send_bytes(t)) {
+    case MOVED: d->counters.frames++; break;
+    case MOVED_PART: return true;
+    case WAIT: *due = d->stalled_since != 0 ? d->stalled_since + t->from->patience : LINK_NEVER; return false;
+    case DROP_FULL: d->counters.dropped_full++; break;
+    case DROP_FEATURES: d->counters.dropped_features++; break;
+    case DROP_INVALID: d->counters.dropped_invalid++; break;
+    case RECEIVER_BROKEN:
+        break_end(t->to);
+        t->broke = true;
+        return false;
+    }
+    virtqueue_return(tx, t->from->ram, t->source.chain[0].head, 0);
+    virtqueue_publish(tx, t->from->ram);
+    return true;
+}
+
+static void interrupt_if_wanted(struct link_end *end, unsigned queue) {
+    struct virtqueue *q = &end->virtio.queues[queue];
+    if (!needs_reset(end) && virtqueue_wants_interrupt(q, end->ram)) { link_interrupt(end, q->regs.vector); }
+}
+
+static void serve(struct turn *t, uint64_t start) {
+    struct link_direction *d = &t->from->out;
+    uint64_t due = LINK_NEVER;
+    if (!d->live || needs_reset(t->from) || (d->up && needs_reset(t->to))) { return; }
+    while (!spent(t) && serve_chain(t, &due)) {}
+    interrupt_if_wanted(t->from, VIRTIO_TX);
+    if (d->up) { interrupt_if_wanted(t->to, VIRTIO_RX); }
+    if (spent(t)) {
+        /* The sender's guest first gets as long as this took: a flood has at most half of a CPU for its copying. */
+        uint64_t now = link_clock();
+        due = now + (now - start);
+    }
+    __atomic_store_n(&d->due, due, __ATOMIC_SEQ_CST);
+    if (due != LINK_NEVER) { link_wake(t->from); }
+}
+
+static void lock_both(struct link_end *end, struct link_end *peer) {
+    spin_lock(&end->out.lock);
+    if (peer != NULL) { spin_lock(&peer->out.lock); }
+}
+
+static void unlock_both(struct link_end *end, struct link_end *peer) {
+    if (peer != NULL) { spin_unlock(&peer->out.lock); }
+    spin_unlock(&end->out.lock);
+}
+
+/* ---- up and down ---- */
+
+static bool runs(const struct link_end *end) { return end->running && !end->halted && !needs_reset(end); }
+
+static bool is_acknowledged(const struct link_end *end) {
+    return !end->must_acknowledge || end->acknowledged == end->virtio.features;
+}
+
+static void show(struct link_end *end, bool up) {
+    struct link_direction *d = &end->out;
+    bool live = runs(end), changed = d->up != up;
+    if (!changed && d->live == live) { return; }
+    d->live = live;
+    d->up = up;
+    d->stalled_since = 0;
+    __atomic_store_n(&d->due, live ? 0 : LINK_NEVER, __ATOMIC_SEQ_CST); /* what waits can go now, or be dropped */
+    if (changed) {
+        __atomic_store_n(&end->virtio.link_up, up, __ATOMIC_RELEASE);
+        __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
+        if (live) { link_interrupt(end, end->virtio.common.config_vector); }
+    }
+    if (live) { link_wake(end); }
+    link_report(end);
+}
+
+/** Something has changed: is the link up now? */
+static void settle(struct link_end *end) {
+    struct link_end *peer = end->peer;
+    bool up = peer != NULL && runs(end) && runs(peer) && is_acknowledged(end) && is_acknowledged(peer);
+    show(end, up);
+    if (peer != NULL) { show(peer, up); }
+}
+
+static struct link_end *begin_change(struct link_end *end) {
+    spin_lock(&both_lock);
+    struct link_end *peer = end->peer;
+    lock_both(end, peer);
+    return peer;
+}
+
+static void end_change(struct link_end *end, struct link_end *peer) {
+    settle(end);
+    unlock_both(end, peer);
+    spin_unlock(&both_lock);
+}
+
+void link_pump(struct link_end *from, const struct link_end *to) {
+    struct link_direction *d = &from->out;
+    struct turn t;
+    t.from = from;
+    t.bytes = t.source.descriptors = t.target.descriptors = 0;
+    t.broke = false;
+    uint64_t start = link_clock();
+    __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
+    while (!t.broke && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
+        __atomic_store_n(&d->again, false, __ATOMIC_SEQ_CST);
+        t.source.descriptors++;
+        t.to = from->peer;
+        if (to == NULL || to == from->peer) { serve(&t, start); }
+        spin_unlock(&d->lock);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* whoever found the lock taken has set `again` before */
+    }
+    if (t.broke) { end_change(from, begin_change(from)); }
+}
+
+void link_init(struct link_end *end, const struct partition *ram, const struct mullion_port_create *port,
+               uint64_t patience) {
+    spin_lock(&end->out.lock);
+    virtio_init(&end->virtio, port);
+    end->ram = ram;
+    end->patience = patience;
+    end->running = end->halted = end->must_acknowledge = false;
+    end->acknowledged = end->broken = end->out.offset = 0;
+    end->out.due = LINK_NEVER;
+    end->out.counters = (struct link_counters){0};
+    spin_unlock(&end->out.lock);
+}
+
+void link_connect(struct link_end *end, struct link_end *peer, bool must_acknowledge) {
+    spin_lock(&both_lock);
+    lock_both(end, peer);
+    end->peer = peer;
+    peer->peer = end;
+    end->must_acknowledge = must_acknowledge;
+    end_change(end, peer);
+}
+
+void link_disconnect(struct link_end *end) {
+    struct link_end *peer = begin_change(end);
+    if (peer != NULL) {
+        peer->peer = end->peer = NULL;
+        peer->must_acknowledge = end->must_acknowledge = false;
+        peer->acknowledged = end->acknowledged = 0;
+        settle(peer);
+    }
+    end_change(end, peer);
+}
+
+void link_acknowledge(struct link_end *end, uint64_t features) {
+    struct link_end *peer = begin_change(end);
+    end->acknowledged = features;
+    end_change(end, peer);
+}
+
+void link_run(struct link_end *end) {
+    struct link_end *peer = begin_change(end);
+    const struct virtqueue *queues = end->virtio.queues;
+    end->running = virtqueue_fits(&queues[VIRTIO_RX], end->ram) && virtqueue_fits(&queues[VIRTIO_TX], end->ram);
+    if (!end->running) { break_end(end); }
+    end_change(end, peer);
+}
+
+void link_reset(struct link_end *end) {
+    struct link_end *peer = begin_change(end);
+    virtio_reset(&end->virtio);
+    end->running = false;
+    end->out.offset = 0;
+    end_change(end, peer);
+}
+
+void link_halt(struct link_end *end, bool halted) {
+    struct link_end *peer = begin_change(end);
+    end->halted = halted;
+    end_change(end, peer);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "dev/virtio.h"
+
+#include "core/lib.h"
+
+#define FEATURES_ANY (VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC)
+#define FEATURES_NET                                                                                                   \
+    (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MAC | VIRTIO_NET_F_GUEST_TSO4 |                        \
+     VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_MRG_RXBUF |              \
+     VIRTIO_NET_F_STATUS)
+#define STATUS_BITS 0x8fu /* acknowledge, driver, DRIVER_OK, FEATURES_OK, failed */
+
+/* ---- configuration space: a template and what changes; PCI capabilities from 0x40 on ---- */
+
+#define CAP(next, bytes, type) (PCI_CAP_VENDOR | (next) << 8 | (bytes) << 16 | (type) << 24)
+#define MSIX_CAP               0x98u
+#define VENDOR_AND_NET         0x10411af4u
+#define VENDOR_AND_CONSOLE     0x10431af4u
+#define COMMAND_BITS           (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
+
+enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI };
+
+/* By register / 4. A capability: header, BAR, offset, length. The one of CAP_PCI must be there; it leads nowhere. */
+static const uint32_t config_template[] = {
+    [PCI_SUBSYSTEM / 4] = 0x00401af4,
+    [PCI_CAPABILITIES / 4] = 0x40,
+    [0x40 / 4] = CAP(0x50, 16, CAP_COMMON),
+    1,
+    MACHINE_PORT_COMMON,
+    0x38,
+    [0x50 / 4] = CAP(0x64, 20, CAP_NOTIFY),
+    0,
+    0,
+    MACHINE_PORT_NOTIFY_BYTES,
+    0 /* all queues share the port */,
+    [0x64 / 4] = CAP(0x74, 16, CAP_ISR),
+    1,
+    MACHINE_PORT_ISR,
+    1,
+    [0x74 / 4] = CAP(0x84, 16, CAP_DEVICE),
+    1,
+    MACHINE_PORT_CONFIG,
+    0x40,
+    [0x84 / 4] = CAP(MSIX_CAP, 20, CAP_PCI),
+    0,
+    0,
+    0,
+    0,
+    [MSIX_CAP / 4] = PCI_CAP_MSIX,
+    MACHINE_PORT_MSIX | 1,
+    MACHINE_PORT_PBA | 1,
+};
+
+uint32_t virtio_config_read(const struct virtio *v, uint32_t reg) {
+    bool net = v->kind == MULLION_PORT_NET;
+    uint32_t fixed = reg < sizeof config_template ? config_template[reg / 4] : 0;
+    switch (reg) {
+    case PCI_ID: return net ? VENDOR_AND_NET : VENDOR_AND_CONSOLE;
+    case PCI_COMMAND: return (uint32_t)PCI_STATUS_CAPS | v->command;
+    case PCI_CLASS: return net ? 0x02000001 : 0x07800001;
+    case PCI_BAR:
+    case PCI_BAR + 4: return pci_bar_read(&v->bars[(reg - PCI_BAR) / 4]);
+    case MSIX_CAP: return fixed | (uint32_t)msix_control(&v->msix) << 16;
+    default: return fixed;
+    }
+}
+
+void virtio_config_write(struct virtio *v, uint32_t reg, uint32_t value, uint32_t lanes) {
+    uint32_t merged = (virtio_config_read(v, reg) & ~lanes) | (value & lanes);
+    switch (reg) {
+    case PCI_COMMAND: v->command = merged & COMMAND_BITS; break;
+    case PCI_BAR:
+    case PCI_BAR + 4: pci_bar_write(&v->bars[(reg - PCI_BAR) / 4], value, lanes); break;
+    case MSIX_CAP: msix_set_control(&v->msix, (uint16_t)(merged >> 16)); break;
+    default: break;
+    }
+}
+
+/* ---- the common registers: a table of all, then what a write means ---- */
+
+enum when { NEVER, ALWAYS, BEFORE_FEATURES, BEFORE_RUN, BEFORE_ENABLED };
+
+#define COMMON(field) offsetof(struct virtio_common, field), sizeof(((struct virtio_common *)0)->field)
+#define QUEUE(field)                                                                                                   \
+    sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field),                                        \
+        sizeof(((struct virtqueue_registers *)0)->field)
+#define LOWER(field)    sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field), 4
+#define UPPER(field)    sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field) + 4, 4
+#define AT(field)       offsetof(struct virtio_common, field)
+#define QUEUE_AT(field) (sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field))
+
+static const struct common_register {
+    uint8_t offset, bytes;
+    enum when writable;
+} registers[] = {
+    {COMMON(device_select), ALWAYS},
+    {COMMON(device_features), NEVER},
+    {COMMON(driver_select), ALWAYS},
+    {COMMON(driver_features), BEFORE_FEATURES},
+    {COMMON(config_vector), BEFORE_RUN},
+    {COMMON(queue_count), NEVER},
+    {COMMON(status), ALWAYS},
+    {COMMON(generation), NEVER},
+    {COMMON(queue_select), ALWAYS},
+    {QUEUE(size), BEFORE_ENABLED},
+    {QUEUE(vector), BEFORE_RUN},
+    {QUEUE(enabled), BEFORE_ENABLED},
+    {QUEUE(notify_offset), NEVER},
+    {LOWER(descriptors), BEFORE_ENABLED},
+    {UPPER(descriptors), BEFORE_ENABLED},
+    {LOWER(driver), BEFORE_ENABLED},
+    {UPPER(driver), BEFORE_ENABLED},
+    {LOWER(device), BEFORE_ENABLED},
+    {UPPER(device), BEFORE_ENABLED},
+};
+
+static const struct common_register *register_at(uint64_t offset, unsigned bytes) {
+    for (size_t i = 0; i < ARRAY_COUNT(registers); i++) {
+        if (registers[i].offset == offset && registers[i].bytes == bytes) { return &registers[i]; }
+    }
+    return NULL;
+}
+
+/** Where a common register is kept; NULL: it belongs to a queue that does not exist. */
+static uint8_t *place_of(struct virtio *v, uint64_t offset) {
+    if (offset < sizeof v->common) { return (uint8_t *)&v->common + offset; }
+    if (v->common.queue_select >= VIRTIO_QUEUES) { return NULL; }
+    return (uint8_t *)&v->queues[v->common.queue_select].regs + (offset - sizeof v->common);
+}
+
+static uint32_t half(uint64_t features, uint32_t select) {
+    return select < 2 ? (uint32_t)(features >> 32 * select) : 0;
+}
+
+/** Brings those registers up to date that show something else's state. */
+static void refresh(struct virtio *v) {
+    struct virtio_common *c = &v->common;
+    bool broken = __atomic_load_n(&v->needs_reset, __ATOMIC_RELAXED);
+    c->device_features = half(v->offered, c->device_select);
+    c->driver_features = half(v->features, c->driver_select);
+    c->generation = __atomic_load_n(&v->generation, __ATOMIC_ACQUIRE);
+    c->status = (uint8_t)((c->status & STATUS_BITS) | (broken ? VIRTIO_STATUS_NEEDS_RESET : 0));
+}
+
+static bool may_write(const struct virtio *v, enum when when) {
+    bool selected = v->common.queue_select < VIRTIO_QUEUES;
+    bool running = (v->common.status & VIRTIO_STATUS_DRIVER_OK) != 0;
+    switch (when) {
+    case NEVER: return false;
+    case ALWAYS: return true;
+    case BEFORE_FEATURES: return (v->common.status & VIRTIO_STATUS_FEATURES_OK) == 0;
+    case BEFORE_RUN: return !running;
+    case BEFORE_ENABLED: return !running && selected && !v->queues[v->common.queue_select].regs.enabled;
+    }
+    return false;
+}
+
+static void write_features(struct virtio *v, uint32_t value) {
+    unsigned shift = 32 * v->common.driver_select;
+    if (v->common.driver_select < 2) {
+        v->features = (v->features & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
+    }
+}
+
+static enum virtio_effect write_status(struct virtio *v, uint8_t value) {
+    bool acceptable = (v->features & ~v->offered) == 0 && (v->features & VIRTIO_F_VERSION_1) != 0;
+    uint8_t before = v->common.status;
+    if (value == 0) { return VIRTIO_RESET; }
+    value = (value | before) & STATUS_BITS; /* bits go only by reset */
+    if (!acceptable) { value &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK; }
+    if ((value & VIRTIO_STATUS_FEATURES_OK) == 0) { value &= (uint8_t)~VIRTIO_STATUS_DRIVER_OK; }
+    v->common.status = value;
+    if ((value & ~before & VIRTIO_STATUS_DRIVER_OK) == 0) { return VIRTIO_NOTHING; }
+    for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
+        v->queues[i].indirect = (v->features & VIRTIO_F_INDIRECT_DESC) != 0;
+        v->queues[i].event_idx = (v->features & VIRTIO_F_EVENT_IDX) != 0;
+    }
+    return VIRTIO_RUNS;
+}
+
+static bool is_queue_size(uint64_t size) { return size != 0 && size <= VIRTQUEUE_MAX && (size & (size - 1)) == 0; }
+
+/** A misaligned ring cannot be enabled: that is where its indices stay single words. */
+static uint16_t enable(const struct virtqueue_registers *r, uint64_t value) {
+    return value == 1 && r->descriptors % 16 == 0 && r->driver % 2 == 0 && r->device % 4 == 0;
+}
+
+static enum virtio_effect write_common(struct virtio *v, const struct common_register *row, uint64_t value) {
+    uint8_t *place = place_of(v, row->offset);
+    if (place == NULL || !may_write(v, row->writable)) { return VIRTIO_NOTHING; }
+    switch (row->offset) {
+    case AT(status): return write_status(v, (uint8_t)value);
+    case AT(driver_features): write_features(v, (uint32_t)value); return VIRTIO_NOTHING;
+    case AT(config_vector):
+    case QUEUE_AT(vector): value = value < v->msix.count ? value : VIRTIO_NO_VECTOR; break;
+    case QUEUE_AT(enabled): value = enable(&v->queues[v->common.queue_select].regs, value); break;
+    case QUEUE_AT(size):
+        if (!is_queue_size(value)) { return VIRTIO_NOTHING; }
+        break;
+    default: break;
+    }
+    memcpy(place, &value, row->bytes);
+    return VIRTIO_NOTHING;
+}
+
+/* ---- the structures of BAR 1 ---- */
+
+/** One byte of the device's own configuration. */
+static uint8_t config_byte(const struct virtio *v, uint64_t at) {
+    const uint16_t words[] = {__atomic_load_n(&v->link_up, __ATOMIC_ACQUIRE), 1 /* pair of queues */, v->mtu};
+    if (v->kind != MULLION_PORT_NET || at >= sizeof v->mac + sizeof words) { return 0; }
+    return at < sizeof v->mac ? v->mac[at] : ((const uint8_t *)words)[at - sizeof v->mac];
+}
+
+uint64_t virtio_read(struct virtio *v, uint64_t offset, unsigned bytes) {
+    uint64_t value = 0;
+    if (offset >= MACHINE_PORT_CONFIG) {
+        for (unsigned i = 0; i < bytes; i++) {
+            value |= (uint64_t)config_byte(v, offset - MACHINE_PORT_CONFIG + i) << 8 * i;
+        }
+    } else if (offset == MACHINE_PORT_ISR) {
+        value = __atomic_exchange_n(&v->isr, 0, __ATOMIC_ACQ_REL);
+    } else {
+        const struct common_register *row = register_at(offset, bytes);
+        const uint8_t *place = row != NULL ? place_of(v, offset) : NULL;
+        refresh(v);
+        if (place != NULL) { memcpy(&value, place, bytes); }
+    }
+    return value;
+}
+
+enum virtio_effect virtio_write(struct virtio *v, uint64_t offset, unsigned bytes, uint64_t value) {
+    const struct common_register *row = register_at(offset, bytes);
+    return row != NULL ? write_common(v, row, value) : VIRTIO_NOTHING;
+}
+
+void virtio_reset(struct virtio *v) {
+    v->features = 0;
+    v->common = (struct virtio_common){.config_vector = VIRTIO_NO_VECTOR, .queue_count = VIRTIO_QUEUES};
+    for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
+        v->queues[i] = (struct virtqueue){.regs = {.size = VIRTQUEUE_MAX, .vector = VIRTIO_NO_VECTOR}};
+    }
+    __atomic_store_n(&v->needs_reset, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&v->isr, 0, __ATOMIC_RELAXED);
+}
+
+void virtio_power_up(struct virtio *v) {
+    v->bars[0].sizing = v->bars[1].sizing = false;
+    v->command = 0;
+    msix_reset(&v->msix, VIRTIO_QUEUES + 1);
+}
+
+void virtio_init(struct virtio *v, const struct mullion_port_create *port) {
+    *v = (struct virtio){.kind = (enum mullion_port_kind)port->kind, .mtu = (uint16_t)port->mtu};
+    memcpy(v->mac, port->mac, sizeof v->mac);
+    v->offered = FEATURES_ANY | (v->kind == MULLION_PORT_NET ? FEATURES_NET : 0) | (v->mtu != 0 ? VIRTIO_NET_F_MTU : 0);
+    uint32_t notify = MACHINE_PORT_NOTIFY + port->slot * MACHINE_PORT_NOTIFY_BYTES;
+    uint32_t memory = (uint32_t)(MACHINE_PORT_BAR_BASE + port->slot * MACHINE_PORT_BAR_BYTES);
+    v->bars[0] = (struct pci_bar){.value = notify | 1, .size = MACHINE_PORT_NOTIFY_BYTES};
+    v->bars[1] = (struct pci_bar){.value = memory, .size = (uint32_t)MACHINE_PORT_BAR_BYTES};
+    virtio_power_up(v);
+    virtio_reset(v);
+}

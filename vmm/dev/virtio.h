@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers of a virtio device on PCI: what its driver sees in configuration space and in BAR 1. Virtio 1.2,
+ * section 4.1 (PCI), 5.1 (net), 5.3 (console). Callers hold the partition's device lock, and for configuration space
+ * and MSI-X the lock that guards the table.
+ */
+#ifndef DEV_VIRTIO_H
+#define DEV_VIRTIO_H
+
+#include "dev/msix.h"
+#include "dev/pci.h"
+#include "dev/virtqueue.h"
+#include "mullion/abi.h"
+
+#define VIRTIO_QUEUES    2u
+#define VIRTIO_RX        0u
+#define VIRTIO_TX        1u
+#define VIRTIO_NO_VECTOR 0xffffu
+
+#define VIRTIO_NET_F_CSUM       BIT(0)
+#define VIRTIO_NET_F_GUEST_CSUM BIT(1)
+#define VIRTIO_NET_F_MTU        BIT(3)
+#define VIRTIO_NET_F_MAC        BIT(5)
+#define VIRTIO_NET_F_GUEST_TSO4 BIT(7)
+#define VIRTIO_NET_F_GUEST_TSO6 BIT(8)
+#define VIRTIO_NET_F_HOST_TSO4  BIT(11)
+#define VIRTIO_NET_F_HOST_TSO6  BIT(12)
+#define VIRTIO_NET_F_MRG_RXBUF  BIT(15)
+#define VIRTIO_NET_F_STATUS     BIT(16)
+#define VIRTIO_F_INDIRECT_DESC  BIT(28)
+#define VIRTIO_F_EVENT_IDX      BIT(29)
+#define VIRTIO_F_VERSION_1      BIT(32)
+
+#define VIRTIO_STATUS_DRIVER_OK   4u
+#define VIRTIO_STATUS_FEATURES_OK 8u
+#define VIRTIO_STATUS_NEEDS_RESET 0x40u
+
+/** The first registers as the driver sees them; those of the selected queue follow. */
+struct virtio_common {
+    uint32_t device_select, device_features, driver_select, driver_features;
+    uint16_t config_vector, queue_count;
+    uint8_t status, generation;
+    uint16_t queue_select;
+};
+
+struct virtio {
+    enum mullion_port_kind kind;
+    uint8_t mac[6];
+    uint16_t mtu;
+    uint64_t offered, features; /* features: what the driver has written */
+    struct virtio_common common;
+    struct virtqueue queues[VIRTIO_QUEUES];
+    bool needs_reset, link_up; /* written by whoever moves data, from any CPU */
+    uint8_t generation, isr;   /* generation: likewise */
+    struct pci_bar bars[2];
+    uint16_t command;
+    struct msix msix;
+};
+
+/** What the caller must do after a write. */
+enum virtio_effect {
+    VIRTIO_NOTHING,
+    VIRTIO_RUNS,  /* the driver is ready: it set DRIVER_OK */
+    VIRTIO_RESET, /* call virtio_reset() once nobody uses the queues any more */
+};
+
+/** As after power-up, in slot `slot`. `mac`, `mtu` (0: not told): MULLION_PORT_NET. */
+void virtio_init(struct virtio *v, const struct mullion_port_create *port);
+
+/** As after a write of 0 to the status. */
+void virtio_reset(struct virtio *v);
+
+/** What a reset leaves alone: configuration space and MSI-X. */
+void virtio_power_up(struct virtio *v);
+
+/** Access to BAR 1 below MACHINE_PORT_MSIX. What is not a register, of its own size, reads as 0. */
+uint64_t virtio_read(struct virtio *v, uint64_t offset, unsigned bytes);
+enum virtio_effect virtio_write(struct virtio *v, uint64_t offset, unsigned bytes, uint64_t value);
+
+/** Configuration space: see struct pci_function_ops. */
+uint32_t virtio_config_read(const struct virtio *v, uint32_t reg);
+void virtio_config_write(struct virtio *v, uint32_t reg, uint32_t value, uint32_t lanes);
+
+#endif
