@@ -15,6 +15,10 @@ struct frame {
     uint8_t partition; /* if MULLION_OWNER_PARTITION */
 };
 
+/** Boot, once, with platform.boot and the CPUs of the MADT: takes the VMM's pool and the frame table, gives each frame
+ * its first owner (memory.c). Fatal if there is too little memory. */
+void memory_init(void);
+
 /** Takes `table` (one entry per frame below `end`, zeroed) into use: all frames MULLION_OWNER_RESERVED. */
 void frames_init(struct frame *table, uint64_t end);
 

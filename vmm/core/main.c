@@ -3,7 +3,6 @@
 #include "core/agent.h"
 #include "core/console.h"
 #include "core/frames.h"
-#include "core/memory.h"
 #include "core/platform.h"
 #include "core/run.h"
 #include "x86/apic.h"
@@ -28,11 +27,6 @@ static void start_screen(bool mapped_low) {
     const struct screen_mode *mode = &platform.boot.screen;
     bool low = mode->address + screen_bytes(mode) <= BOOT_MAP_END;
     if (low == mapped_low) { screen_init(mode); }
-}
-
-static void map_screen(void) {
-    const struct screen_mode *mode = &platform.boot.screen;
-    if (mode->kind != SCREEN_NONE) { paging_map(mode->address, screen_bytes(mode), PAGING_WRITE_COMBINING); }
 }
 
 static void read_cpu_limits(void) {
@@ -74,7 +68,7 @@ void vmm_main(uint64_t multiboot2_info) {
     fpu_init();
     memory_init();
     paging_init();
-    map_screen();
+    paging_map(platform.boot.screen.address, screen_bytes(&platform.boot.screen), PAGING_WRITE_COMBINING);
     paging_activate();
     start_screen(false);
     apic_mask_ioapics(platform.acpi.ioapic, platform.acpi.ioapic_count);

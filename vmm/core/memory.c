@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/memory.h"
+/* Dividing the RAM at boot: the VMM's pool, the modules, and frames for partitions. */
+#include "core/frames.h"
 
 #include "core/agent.h"
-#include "core/frames.h"
 #include "core/platform.h"
 #include "core/pool.h"
 #include "x86/cpu.h"
