@@ -331,12 +331,18 @@ static void end_change(struct link_end *end, struct link_end *peer) {
     spin_unlock(&both_lock);
 }
 
+/** Clears no more than what is looked at first: the lists are large. */
+static void begin(struct turn *t, struct link_end *from) {
+    t->from = from;
+    t->bytes = 0;
+    t->broke = false;
+    t->source.descriptors = t->target.descriptors = 0;
+}
+
 void link_pump(struct link_end *from, const struct link_end *to) {
     struct link_direction *d = &from->out;
     struct turn t;
-    t.from = from;
-    t.bytes = t.source.descriptors = t.target.descriptors = 0;
-    t.broke = false;
+    begin(&t, from);
     uint64_t start = link_clock();
     __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
     while (!t.broke && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
