@@ -15,6 +15,7 @@
 #define SPINS       200000UL
 #define VECTORS     16
 #define STACK_DEPTH 8
+#define MS_PER_S    1000u
 #define OSXSAVE_AVX ((1u << 27) | (1u << 28)) /* CPUID 1 ECX */
 
 /* What one round loads, or finds afterwards. */
@@ -85,15 +86,16 @@ static void say_lost(const struct contents *put, const struct contents *found, u
            put->mxcsr != found->mxcsr ? "lost" : "kept");
 }
 
-int main(int argc, char **argv)
+/* Returns how many rounds fit into a time, or 0 if something was lost. */
+static unsigned long keep_for(uint64_t ms)
 {
     static struct contents contents[2];
     struct contents *const put = &contents[0];
     struct contents *const found = &contents[1];
     const int avx = has_avx();
-    const uint64_t end = now_ms() + (argc > 1 ? strtoull(argv[1], NULL, 10) : 1) * 1000;
+    const uint64_t end = now_ms() + ms;
     unsigned long round = 0;
-    for (; now_ms() < end; round++) {
+    do {
         fill(put, avx ? 32 : 16);
         memset(found, 0, sizeof(*found));
         if (avx) {
@@ -103,9 +105,21 @@ int main(int argc, char **argv)
         }
         if (memcmp(put, found, sizeof(*put)) != 0) {
             say_lost(put, found, round);
-            return 1;
+            return 0;
         }
-    }
+        round++;
+    } while (now_ms() < end);
     printf("REGISTERS kept %lu rounds %s\n", round, avx ? "AVX" : "SSE");
-    return 0;
+    fflush(stdout);
+    return round;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        return keep_for(strtoull(argv[1], NULL, 10) * MS_PER_S) != 0 ? 0 : 1;
+    }
+    while (keep_for(MS_PER_S) != 0) {
+    }
+    return 1;
 }
