@@ -10,10 +10,8 @@
 #include "x86/paging.h"
 #include "x86/tsc.h"
 
-#define RESTART_FIRST_US   100000u
-#define RESTART_LONGEST_US 10000000u
-#define RESTART_LIMIT      8u        /* quick deaths in a row before the VMM gives up */
-#define RESTART_CALM_US    60000000u /* a life this long makes the next death the first again */
+/* LIMIT: quick deaths in a row before the VMM gives up; CALM: a life this long makes the next death the first again. */
+enum { RESTART_LIMIT = 8, RESTART_FIRST_US = 100000, RESTART_LONGEST_US = 10000000, RESTART_CALM_US = 60000000 };
 
 static struct mullion_module_info modules[BOOT_MAX_MODULES + 1];
 static uint32_t module_count;
@@ -99,8 +97,7 @@ static void show_modules(void) {
 static void give_memory(uint64_t at, uint64_t bytes) {
     hpa_t host = frames_take(bytes, UINT64_MAX, MULLION_OWNER_PARTITION, MULLION_AGENT_ID);
     if (host.v == 0 || npt_map(&agent->npt, gpa(at), host, bytes, true) != 0) {
-        log_fatal("too little memory: the agent needs %lu MiB in one piece; the machine has %lu MiB in all; "
-                  "add memory",
+        log_fatal("too little memory: the agent needs %lu MiB in one piece; the machine has %lu MiB in all; add memory",
                   bytes >> 20, platform.ram_bytes >> 20);
     }
     agent->ranges[agent->range_count++] = (struct memory_range){gpa(at), host, bytes};
@@ -134,9 +131,7 @@ static void plan_restart(void) {
     bool calm = rdtsc() - agent->start_tsc > tsc_from_us(RESTART_CALM_US);
     quick_deaths = calm ? 1 : quick_deaths + 1;
     if (quick_deaths > RESTART_LIMIT) {
-        log_line("agent died %u times in a row and is not started again; partitions run on; restart the "
-                 "machine to "
-                 "manage it",
+        log_line("agent died %u times in a row and stays down; partitions run on; restart the machine to manage it",
                  quick_deaths);
         restart_at = TSC_NEVER;
         return;

@@ -32,27 +32,18 @@ static struct vcpu *caller;
 
 static int call_platform_info(void *request, struct partition *target) {
     struct mullion_platform_info *info = request;
+    // clang-format off
     *info = (struct mullion_platform_info){
-        .abi_version = MULLION_ABI_VERSION,
-        .dma_isolation = MULLION_DMA_NONE,
-        .tsc_khz = tsc_khz(),
-        .boot_tsc = tsc_at_boot(),
-        .boot_epoch_s = tsc_boot_epoch(),
-        .window_gpa = platform.window_gpa,
-        .state_gpa = AGENT_STATE_GPA,
-        .state_bytes = AGENT_STATE_BYTES,
-        .agent_ram_bytes = AGENT_RAM_BYTES,
-        .vmm_bytes = pool_bytes() + FRAME_BYTES,
-        .ram_bytes = platform.ram_bytes,
+        .abi_version = MULLION_ABI_VERSION, .dma_isolation = MULLION_DMA_NONE,
+        .tsc_khz = tsc_khz(), .boot_tsc = tsc_at_boot(), .boot_epoch_s = tsc_boot_epoch(),
+        .window_gpa = platform.window_gpa, .state_gpa = AGENT_STATE_GPA, .state_bytes = AGENT_STATE_BYTES,
+        .agent_ram_bytes = AGENT_RAM_BYTES, .vmm_bytes = pool_bytes() + FRAME_BYTES, .ram_bytes = platform.ram_bytes,
         .sleep_cnt_port = platform.acpi.pm1a_control,
-        .cpu_count = cpu_count(),
-        .module_count = agent_module_count(),
-        .pci_count = pci_host_count(),
+        .cpu_count = cpu_count(), .module_count = agent_module_count(), .pci_count = pci_host_count(),
         .agent_generation = agent_generation(),
-        .phys_bits = platform.phys_bits,
-        .host_x2apic = apic_is_x2apic(),
-        .tsc_reliable = tsc_reliable(),
+        .phys_bits = platform.phys_bits, .host_x2apic = apic_is_x2apic(), .tsc_reliable = tsc_reliable(),
     };
+    // clang-format on
     text_copy(info->backend, hvm->name, sizeof info->backend);
     text_copy(info->version, MULLION_VERSION, sizeof info->version);
     console_describe(info->consoles, sizeof info->consoles);
@@ -93,18 +84,15 @@ static int call_start(void *request, struct partition *target) { return partitio
 static int call_info(void *request, struct partition *target) {
     const struct partition *p = target;
     struct mullion_partition_info *info = request;
-    *info = (struct mullion_partition_info){.id = p->id,
-                                            .state = p->state,
-                                            .reason = p->reason,
-                                            .reason_vcpu = p->reason_vcpu,
-                                            .reason_detail = p->reason_detail,
-                                            .reason_rip = p->reason_rip,
-                                            .start_count = p->start_count,
-                                            .start_tsc = p->start_tsc,
-                                            .console_first = uart_output_first(&p->uart),
-                                            .console_next = p->uart.output_next,
-                                            .vcpu_count = p->vcpu_count,
-                                            .range_count = p->range_count};
+    // clang-format off
+    *info = (struct mullion_partition_info){
+        .id = p->id, .state = p->state, .reason = p->reason, .reason_vcpu = p->reason_vcpu,
+        .reason_detail = p->reason_detail, .reason_rip = p->reason_rip,
+        .start_count = p->start_count, .start_tsc = p->start_tsc,
+        .console_first = uart_output_first(&p->uart), .console_next = p->uart.output_next,
+        .vcpu_count = p->vcpu_count, .range_count = p->range_count,
+    };
+    // clang-format on
     text_copy(info->name, p->name, sizeof info->name);
     for (uint32_t i = 0; i < p->vcpu_count; i++) { info->cpus[i] = p->vcpus[i]->cpu->index; }
     for (uint32_t i = 0; i < p->range_count; i++) {

@@ -57,9 +57,8 @@ void smp_start_all(uint64_t trampoline_page) {
             tsc_check_boot_side();
         } else {
             apic_send_init(cpu->apic_id); /* should it come late, it must not take the next CPU's stack */
-            log_line("CPU %u (APIC %u) not started: no answer to INIT and SIPI within %u ms; check the "
-                     "firmware set-up",
-                     i, cpu->apic_id, START_LIMIT_US / 1000);
+            log_line("CPU %u (APIC %u) not started: no answer to INIT and SIPI within %u ms; check the firmware", i,
+                     cpu->apic_id, START_LIMIT_US / 1000);
         }
     }
     paging_unmap_page((void *)trampoline_page); // NOLINT(performance-no-int-to-ptr)
