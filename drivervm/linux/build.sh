@@ -41,7 +41,7 @@ check_config() {
 
 # A line every half minute, so that nobody takes a long build for a hung one; there are about 1,750 object files.
 report_progress() {
-    while sleep 30; do
+    while sleep 30 >/dev/null 2>&1; do
         echo "linux: $(find "$work/out" -name '*.o' | wc -l) of about 1750 files compiled" >&2
     done
 }
@@ -55,11 +55,16 @@ build() {
         kbuild -j"$jobs" bzImage
 }
 
+# Two makes at once share the cache: one of them builds, the other waits.
+if [ ! -e "$out" ]; then
+    mkdir -p "$cache/linux"
+    exec 9>"$cache/linux/lock"
+    flock -n 9 || { echo "linux: another make builds a kernel; waiting for it" >&2; flock 9; }
+fi
 if [ ! -e "$out" ]; then
     echo "linux: building the driver VM's kernel (about 16 minutes of CPU on $jobs jobs, once)" >&2
-    mkdir -p "$cache/linux"
     work=$(mktemp -d "$cache/linux/.build-XXXXXX")
-    report_progress &
+    report_progress 9>&- &
     reporter=$!
     trap 'kill $reporter; rm -rf "$work"' EXIT
     build >"$work/log" 2>&1 || {
@@ -69,6 +74,6 @@ if [ ! -e "$out" ]; then
     mkdir "$work/done"
     cp "$work/out/arch/x86/boot/bzImage" "$work/out/System.map" "$work/done/"
     cp "$work/out/.config" "$work/done/config"
-    mv "$work/done" "$out" 2>/dev/null || [ -e "$out" ]
+    mv -T "$work/done" "$out"
 fi
 echo "$out"
