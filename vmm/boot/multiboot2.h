@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the loader handed over, copied out of its tags once. Source: Multiboot2 specification, section 3.6. */
-#ifndef BOOT_MULTIBOOT2_H
-#define BOOT_MULTIBOOT2_H
+#pragma once
 
 #include "core/screen.h"
 #include "mullion/abi.h"
@@ -29,5 +28,3 @@ struct boot_info {
 
 /** Reads the tags at `address` into *info. Everything in *info is bounded; unknown tags are passed over. */
 void multiboot2_read(uint64_t address, struct boot_info *info);
-
-#endif

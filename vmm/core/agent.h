@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one thing that the VMM starts: the agent in partition 0, from a pristine image, again whenever it dies.
  */
-#ifndef CORE_AGENT_H
-#define CORE_AGENT_H
+#pragma once
 
 #include "core/vmm.h"
 
@@ -23,5 +22,3 @@ uint32_t agent_module_count(void);
 
 /** MODULE_INFO; -MULLION_E_RANGE past the last module. */
 int agent_module_info(struct mullion_module_info *info);
-
-#endif

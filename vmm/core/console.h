@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The host console: every 16550 that answers at COM1 and COM2, and the screen. */
-#ifndef CORE_CONSOLE_H
-#define CORE_CONSOLE_H
+#pragma once
 
 #include "core/types.h"
 
@@ -29,5 +28,3 @@ void console_panic(void);
 
 /** Writes the names of the consoles found, for example "COM1, VGA text". */
 void console_describe(char *text, size_t bytes);
-
-#endif

@@ -3,8 +3,7 @@
  * What is done on an exit, in vendor-neutral words. Each function is a verdict that a row of a back end's
  * total table names; docs/hostile.md lists them from the guest's side.
  */
-#ifndef CORE_EXITS_H
-#define CORE_EXITS_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -30,5 +29,3 @@ bool exit_skip(struct vcpu *vcpu);
 /** Writes a 32-bit half pair EDX:EAX, as RDMSR does. */
 void exit_set_edx_eax(struct vcpu *vcpu, uint64_t value);
 uint64_t exit_edx_eax(const struct vcpu *vcpu);
-
-#endif

@@ -5,8 +5,7 @@
  *
  *   boot, release -> DIRTY -> (scrub, one frame at a time, on idle CPUs) -> FREE -> frames_claim -> PARTITION
  */
-#ifndef CORE_FRAMES_H
-#define CORE_FRAMES_H
+#pragma once
 
 #include "core/vmm.h"
 
@@ -46,5 +45,3 @@ bool frames_scrub_step(void);
 
 /** MEMORY_INFO: the info->index-th run of frames of one owner; -MULLION_E_RANGE past the last. */
 int frames_info(struct mullion_memory_info *info);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The agent's calls: ABI in mullion/abi.h. */
-#ifndef CORE_HYPERCALL_H
-#define CORE_HYPERCALL_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -13,5 +12,3 @@ bool hypercall_event_wait_done(struct vcpu *vcpu);
 
 /** Would it return? */
 bool hypercall_event_wait_over(const struct vcpu *vcpu);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The few library functions of a freestanding program. */
-#ifndef CORE_LIB_H
-#define CORE_LIB_H
+#pragma once
 
 #include "core/types.h"
 
@@ -43,5 +42,3 @@ uint32_t crc32(uint32_t crc, const void *data, size_t count);
 
 /** a * b / divisor without overflow of the product; the quotient must fit 64 bits. */
 uint64_t mul_div(uint64_t a, uint64_t b, uint64_t divisor);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The loading window: one partition's memory, seen by the agent between create (or reset) and start. */
-#ifndef CORE_LOADING_H
-#define CORE_LOADING_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -11,5 +10,3 @@ int loading_open(struct partition *p);
 
 /** Closes the window if it shows `p`, or whatever it shows if `p` is NULL; -MULLION_E_STATE if it does not. */
 int loading_close(struct partition *p);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The VMM's messages: a ring that the agent can read, and the host console. */
-#ifndef CORE_LOG_H
-#define CORE_LOG_H
+#pragma once
 
 #include "core/types.h"
 
@@ -23,5 +22,3 @@ size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count);
                       #condition, __func__);                                                                           \
         }                                                                                                              \
     } while (0)
-
-#endif

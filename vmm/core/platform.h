@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What boot learned about the box, constant afterwards. */
-#ifndef CORE_PLATFORM_H
-#define CORE_PLATFORM_H
+#pragma once
 
 #include "boot/multiboot2.h"
 #include "x86/acpi.h"
@@ -17,5 +16,3 @@ struct platform {
 };
 
 extern struct platform platform;
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The VMM's own pages: one block taken at boot, identity-mapped, handed out page by page. */
-#ifndef CORE_POOL_H
-#define CORE_POOL_H
+#pragma once
 
 #include "core/types.h"
 
@@ -18,5 +17,3 @@ void pool_free(void *start, uint64_t pages);
 /** Start and size of the block. */
 hpa_t pool_start(void);
 uint64_t pool_bytes(void);
-
-#endif

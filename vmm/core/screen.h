@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Text on the screen: VGA text mode, or a linear framebuffer drawn with the built-in font. */
-#ifndef CORE_SCREEN_H
-#define CORE_SCREEN_H
+#pragma once
 
 #include "core/types.h"
 
@@ -30,5 +29,3 @@ void screen_write(const char *text, size_t count);
 
 /** "VGA text", "framebuffer" or "". */
 const char *screen_name(void);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two vCPUs on one CPU: the first (the agent's) goes first, for half of each period in which the second (the driver
  * VM's) wants the CPU too. Pure logic; times are TSC ticks. */
-#ifndef CORE_SHARE_H
-#define CORE_SHARE_H
+#pragma once
 
 #include "core/types.h"
 
@@ -20,5 +19,3 @@ enum share_choice share_choose(struct share *share, bool first_wants, bool secon
 
 /** The first ran for `ticks` while the second waited. */
 void share_charge(struct share *share, uint64_t ticks);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Types that every part of the VMM uses. */
-#ifndef CORE_TYPES_H
-#define CORE_TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,5 +33,3 @@ static inline uint64_t align_down(uint64_t value, uint64_t alignment) { return v
 static inline uint64_t align_up(uint64_t value, uint64_t alignment) {
     return align_down(value + alignment - 1, alignment);
 }
-
-#endif

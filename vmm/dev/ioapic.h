@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The emulated IO-APIC: 24 pins, edge-triggered use only. Source: Intel 82093AA data sheet. */
-#ifndef DEV_IOAPIC_H
-#define DEV_IOAPIC_H
+#pragma once
 
 #include "core/types.h"
 
@@ -36,5 +35,3 @@ bool ioapic_write(struct ioapic *ioapic, uint64_t offset, uint32_t value, struct
 
 /** A rising edge on `pin`: true with *message if it must be delivered now. */
 bool ioapic_edge(struct ioapic *ioapic, unsigned pin, struct ioapic_message *message);
-
-#endif

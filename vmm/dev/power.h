@@ -3,8 +3,7 @@
  * Sleep, reset and event registers of a hardware-reduced ACPI machine (ACPI 6.5, sections 4.8.3.7, 4.8.3.6
  * and 5.6.9), and the legacy reset port 0xcf9.
  */
-#ifndef DEV_POWER_H
-#define DEV_POWER_H
+#pragma once
 
 #include "core/types.h"
 
@@ -26,5 +25,3 @@ enum power_effect power_write(struct power *power, uint16_t port, uint8_t value)
 
 /** Sets an event bit; true if the event line had been idle, so that the caller sends an edge. */
 bool power_raise(struct power *power, uint8_t event);
-
-#endif

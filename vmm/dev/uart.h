@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The emulated 16550A: a partition's console. Source: National Semiconductor PC16550D data sheet. */
-#ifndef DEV_UART_H
-#define DEV_UART_H
+#pragma once
 
 #include "core/types.h"
 
@@ -45,5 +44,3 @@ uint64_t uart_output_first(const struct uart *uart);
 /** Copies output from absolute *offset (moved up to the oldest byte held if it is older); returns bytes
  * copied. */
 size_t uart_output(const struct uart *uart, uint64_t *offset, uint8_t *bytes, size_t count);
-
-#endif

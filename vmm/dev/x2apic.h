@@ -4,8 +4,7 @@
  * Pure logic: time comes in as TSC ticks, effects go out as values. Source: AMD64 APM volume 2, chapter 16;
  * Intel SDM volume 3, section "Extended xAPIC (x2APIC)" and "TSC-Deadline Mode".
  */
-#ifndef DEV_X2APIC_H
-#define DEV_X2APIC_H
+#pragma once
 
 #include "core/types.h"
 
@@ -76,5 +75,3 @@ void x2apic_timer_poll(struct x2apic *apic, uint64_t now);
 /** Does logical (cluster) or physical destination `dest` address the APIC with identifier `id`? Broadcast
  * included. */
 bool x2apic_destination_matches(uint32_t id, uint32_t dest, bool logical);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One function per privileged instruction, and the register bits that more than one file needs. */
-#ifndef X86_ASM_H
-#define X86_ASM_H
+#pragma once
 
 #include "core/types.h"
 
@@ -105,5 +104,3 @@ static inline void interrupts_take_pending(void) { __asm__ volatile("sti; nop; n
 
 /** Waits for an interrupt, takes it, and masks interrupts again. */
 static inline void interrupts_wait(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
-
-#endif

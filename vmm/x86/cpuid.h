@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a partition sees of the CPU: an allow-list by table. AMD64 APM volume 3, appendix E; Intel SDM, CPUID.
  */
-#ifndef X86_CPUID_H
-#define X86_CPUID_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -17,5 +16,3 @@ uint64_t cpuid_cr4_allowed(void);
 
 /** XCR0 bits that a guest may set. */
 uint64_t cpuid_xcr0_allowed(void);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading a guest's instruction bytes: segment base, guest page tables, guest memory. AMD64 APM volume 2,
  * chapter 5. */
-#ifndef X86_GUEST_WALK_H
-#define X86_GUEST_WALK_H
+#pragma once
 
 #include "core/partition.h"
 #include "x86/insn.h"
@@ -12,5 +11,3 @@
  * (*linear tells where); -MULLION_E_RANGE if it is not an instruction that the decoder knows.
  */
 int guest_decode(const struct vcpu *vcpu, struct insn *insn, uint64_t *linear);
-
-#endif

@@ -3,8 +3,7 @@
  * Instruction lengths, and the few memory forms of MOV that reach emulated devices.
  * Source: AMD64 APM volume 3, chapter 1 (encoding) and the opcode maps of appendix A.
  */
-#ifndef X86_INSN_H
-#define X86_INSN_H
+#pragma once
 
 #include "core/types.h"
 
@@ -45,5 +44,3 @@ struct insn {
  * bytes (then insn->kind is INSN_UNKNOWN and insn->length is 0).
  */
 int insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode, struct insn *insn);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Model-specific registers of a partition: an allow-list by table. A register outside it gets #GP. */
-#ifndef X86_MSR_H
-#define X86_MSR_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -13,5 +12,3 @@ bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /** Calls `each` for every register that guests use directly, without an exit. */
 void msr_for_each_direct(void (*each)(uint32_t msr));
-
-#endif

@@ -7,8 +7,7 @@
  *
  * The largest page that address, size and alignment allow is used. Tables come from the pool within a limit.
  */
-#ifndef X86_NPT_H
-#define X86_NPT_H
+#pragma once
 
 #include "core/types.h"
 
@@ -44,5 +43,3 @@ uint64_t *npt_entry(struct npt *npt, uint64_t at, unsigned level);
 
 /** Removes whatever was mapped in the range by npt_map() calls that lie wholly inside it. */
 void npt_unmap(struct npt *npt, gpa_t at, uint64_t bytes);
-
-#endif

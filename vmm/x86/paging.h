@@ -9,8 +9,7 @@
  *   DEVICE_BASE the trapped pages of PCI functions of partitions, RW, uncached (passthrough.c)
  *   WINDOW_BASE a few 2 MiB user pages per CPU, absent but while a copy is in progress (window.c)
  */
-#ifndef X86_PAGING_H
-#define X86_PAGING_H
+#pragma once
 
 #include "core/types.h"
 
@@ -40,5 +39,3 @@ uint64_t paging_root(void);
 
 /** The page-directory entry behind window `index`. */
 uint64_t *paging_window_entry(uint32_t index);
-
-#endif

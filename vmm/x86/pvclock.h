@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The KVM paravirtual clock: the guest's page that turns TSC ticks into nanoseconds. Linux,
  * virt/kvm/x86/msr.rst. */
-#ifndef X86_PVCLOCK_H
-#define X86_PVCLOCK_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -27,5 +26,3 @@ bool pvclock_enable(struct vcpu *vcpu, uint64_t value);
 
 /** WRMSR of MSR_KVM_WALL_CLOCK_NEW: writes the date at boot. False if the address is not RAM. */
 bool pvclock_write_wall_clock(struct vcpu *vcpu, uint64_t value);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting the application processors, waking CPUs and stopping them. Intel MultiProcessor 1.4, section B.4.
  */
-#ifndef X86_SMP_H
-#define X86_SMP_H
+#pragma once
 
 #include "x86/cpu.h"
 
@@ -28,5 +27,3 @@ void smp_halt_others(void);
 
 /** NMI handler: stops this CPU if smp_halt_others() said so. */
 void smp_halt_if_told(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Time: the TSC, its rate, the one-shot host timer in TSC ticks, and the date at boot. */
-#ifndef X86_TSC_H
-#define X86_TSC_H
+#pragma once
 
 #include "x86/asm.h"
 
@@ -29,5 +28,3 @@ void tsc_arm_timer(uint64_t deadline);
 void tsc_check_boot_side(void);
 void tsc_check_other_side(void);
 bool tsc_reliable(void);
-
-#endif

@@ -8,8 +8,7 @@
  * in RAX. All other registers are kept. Fields marked "in" are read, "out" are written; "zero" must be 0. On
  * any error nothing has changed, unless the call's description says otherwise.
  */
-#ifndef MULLION_ABI_H
-#define MULLION_ABI_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -404,5 +403,3 @@ struct mullion_agent_header {
 /* Any other module is "image NAME": a kernel or initramfs that the manifest names. The VMM adds one module of
    its own, "host-dsdt", the firmware's DSDT: the agent looks there for \_S5. */
 #define MULLION_MODULE_DSDT "host-dsdt"
-
-#endif

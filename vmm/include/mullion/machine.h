@@ -3,23 +3,20 @@
  * The one machine model: where a partition finds its devices. The VMM emulates these; the agent describes
  * them to the guest in ACPI. Every partition sees the same places.
  */
-#ifndef MULLION_MACHINE_H
-#define MULLION_MACHINE_H
+#pragma once
 
 /* Guest-physical memory map. RAM lies in [0, LOW_RAM_END) and from HIGH_RAM_BASE up; nothing else is RAM. */
-#define MACHINE_LOW_RAM_END   0xc0000000ull
-#define MACHINE_HIGH_RAM_BASE 0x100000000ull
-#define MACHINE_ECAM_BASE     0xe0000000ull /* PCI Express ECAM, segment 0, bus 0 only */
-#define MACHINE_ECAM_BYTES    0x100000ull
-#define MACHINE_PCI_MMIO_BASE 0xe0100000ull /* window for BARs */
-#define MACHINE_PCI_MMIO_END  0xfec00000ull
-#define MACHINE_PORT_BAR_BASE 0xe0100000ull /* registers of the virtio device in slot s: + s * MACHINE_PORT_BAR_BYTES  \
-                                             */
+#define MACHINE_LOW_RAM_END    0xc0000000ull
+#define MACHINE_HIGH_RAM_BASE  0x100000000ull
+#define MACHINE_ECAM_BASE      0xe0000000ull /* PCI Express ECAM, segment 0, bus 0 only */
+#define MACHINE_ECAM_BYTES     0x100000ull
+#define MACHINE_PCI_MMIO_BASE  0xe0100000ull /* window for BARs */
+#define MACHINE_PCI_MMIO_END   0xfec00000ull
+#define MACHINE_PORT_BAR_BASE  0xe0100000ull /* the virtio device in slot s: + s * MACHINE_PORT_BAR_BYTES */
 #define MACHINE_PORT_BAR_BYTES 0x2000ull
 #define MACHINE_HOST_BAR_BASE  0xe1000000ull /* from here to PCI_MMIO_END: BARs of the box's own functions */
 #define MACHINE_IOAPIC_BASE    0xfec00000ull
 #define MACHINE_IOAPIC_BYTES   0x1000ull
-#define MACHINE_IOAPIC_PINS    24
 #define MACHINE_IOAPIC_ID      0
 
 /* I/O ports. */
@@ -54,5 +51,3 @@
 
 /* The emulated local APIC timer counts at this rate before the divider. */
 #define MACHINE_APIC_TIMER_KHZ 1000000u
-
-#endif
