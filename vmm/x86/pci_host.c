@@ -135,70 +135,59 @@ uint32_t pci_host_read(uint16_t bdf, uint32_t reg) {
 
 /** Whole bytes alone: the neighbours of what is written may be cleared by writing ones, or start something. */
 void pci_host_write(uint16_t bdf, uint32_t reg, uint32_t value, uint32_t lanes) {
+    unsigned first = lanes == 0 ? 0 : (unsigned)__builtin_ctz(lanes);
+    uint16_t port = (uint16_t)(CONFIG_DATA + first / 8);
     outl(CONFIG_ADDRESS, (uint32_t)CONFIG_ENABLE | (uint32_t)bdf << 8 | reg);
-    if (lanes == UINT32_MAX) {
-        outl(CONFIG_DATA, value);
-        return;
-    }
-    for (unsigned byte = 0; byte < 4; byte += 2, value >>= 16, lanes >>= 16) {
-        uint16_t port = (uint16_t)(CONFIG_DATA + byte);
-        switch (lanes & 0xffff) {
-        case 0xffff: outw(port, (uint16_t)value); break;
-        case 0xff00: outb(port + 1, (uint8_t)(value >> 8)); break;
-        case 0x00ff: outb(port, (uint8_t)value); break;
-        default: break;
-        }
+    switch (lanes >> first) {
+    case 0xff: outb(port, (uint8_t)(value >> first)); break;
+    case 0xffff: outw(port, (uint16_t)(value >> first)); break;
+    case UINT32_MAX: outl(port, value); break;
+    default: break; /* part of an access across registers: not PCI's */
     }
 }
 
-uint32_t pci_host_capabilities(uint16_t bdf, uint8_t at[PCI_CAPABILITIES_MAX]) {
-    bool any = (pci_host_read(bdf, PCI_COMMAND) & PCI_STATUS_CAPS) != 0;
-    uint32_t next = any ? pci_host_read(bdf, PCI_CAPABILITIES) & LAST_CAPABILITY : 0, found = 0;
-    while (next >= FIRST_CAPABILITY && found < PCI_CAPABILITIES_MAX) { /* a chain may lead in a circle */
-        at[found++] = (uint8_t)next;
-        next = pci_host_read(bdf, next) >> 8 & LAST_CAPABILITY;
-    }
-    return found;
-}
-
-uint32_t pci_host_find(uint16_t bdf, enum pci_capability id) {
-    uint8_t at[PCI_CAPABILITIES_MAX];
-    uint32_t found = pci_host_capabilities(bdf, at);
-    for (uint32_t i = 0; i < found; i++) {
-        if ((pci_host_read(bdf, at[i]) & 0xff) == id) { return at[i]; }
+uint32_t pci_host_find(const struct pci_host_function *f, enum pci_capability id) {
+    for (uint32_t i = 0; i < f->capability_count; i++) {
+        if (f->capabilities[i].id == id) { return f->capabilities[i].at; }
     }
     return 0;
 }
 
 /* ---- who can be given away ---- */
 
-static uint32_t ones_of(uint16_t bdf, uint32_t reg) {
-    uint32_t value = pci_host_read(bdf, reg);
-    pci_host_write(bdf, reg, UINT32_MAX, UINT32_MAX);
-    uint32_t ones = pci_host_read(bdf, reg);
-    pci_host_write(bdf, reg, value, UINT32_MAX);
-    return ones;
+/** A chain may lead in a circle. */
+static void list_capabilities(struct pci_host_function *f) {
+    bool any = (pci_host_read(f->info.bdf, PCI_COMMAND) & PCI_STATUS_CAPS) != 0;
+    uint32_t at = any ? pci_host_read(f->info.bdf, PCI_CAPABILITIES) & LAST_CAPABILITY : 0;
+    while (at >= FIRST_CAPABILITY && f->capability_count < PCI_CAPABILITIES_MAX) {
+        uint32_t header = pci_host_read(f->info.bdf, at);
+        f->capabilities[f->capability_count++] = (struct pci_host_capability){(uint8_t)header, (uint8_t)at};
+        at = header >> 8 & LAST_CAPABILITY;
+    }
 }
 
-/** Decoding is off meanwhile: a BAR that is being sized claims addresses that are not its own. */
+/** Decoding is off meanwhile: a BAR that is being sized claims addresses that are not its own. The upper half of a
+ * size is not asked for: 4 GiB are too much for any partition's window. */
 static void size_bars(struct pci_host_function *f) {
     uint16_t bdf = f->info.bdf;
-    uint32_t command = pci_host_read(bdf, PCI_COMMAND), ones[PCI_BARS];
+    uint32_t command = pci_host_read(bdf, PCI_COMMAND);
+    bool upper = false;
     pci_host_write(bdf, PCI_COMMAND, command & ~COMMAND_DECODE, 0xffff);
     for (uint32_t i = 0; i < PCI_BARS; i++) {
-        f->bars[i].value = pci_host_read(bdf, PCI_BAR + 4 * i);
-        ones[i] = ones_of(bdf, PCI_BAR + 4 * i);
+        struct pci_host_bar *bar = &f->bars[i];
+        bar->value = pci_host_read(bdf, PCI_BAR + 4 * i);
+        pci_host_write(bdf, PCI_BAR + 4 * i, UINT32_MAX, UINT32_MAX);
+        uint32_t ones = pci_host_read(bdf, PCI_BAR + 4 * i);
+        pci_host_write(bdf, PCI_BAR + 4 * i, bar->value, UINT32_MAX);
+        bool memory = !upper && ones != 0 && (ones & PCI_BAR_IO) == 0;
+        if (upper) { bar[-1].address |= (uint64_t)bar->value << 32; }
+        if (memory) {
+            bar->address = bar->value & ~PCI_BAR_TYPE;
+            bar->bytes = BIT(32) - (ones & ~PCI_BAR_TYPE);
+        }
+        upper = memory && (ones & BAR_WIDTH_MASK) == BAR_64_BITS;
     }
     pci_host_write(bdf, PCI_COMMAND, command, 0xffff);
-    for (uint32_t i = 0; i < PCI_BARS; i++) {
-        struct pci_host_bar *bar = &f->bars[i];
-        if (ones[i] == 0 || (ones[i] & PCI_BAR_IO) != 0) { continue; }
-        bool wide = (ones[i] & BAR_WIDTH_MASK) == BAR_64_BITS && i + 1 < PCI_BARS;
-        uint64_t upper = wide ? ones[i + 1] : UINT32_MAX;
-        bar->address = (bar->value & ~PCI_BAR_TYPE) | (wide ? (uint64_t)f->bars[i + 1].value << 32 : 0);
-        bar->bytes = 0 - (upper << 32 | (ones[i] & ~PCI_BAR_TYPE));
-        i += wide;
-    }
 }
 
 static bool overlaps_ram(const struct pci_host_bar *bar) {
@@ -220,7 +209,8 @@ static bool has_place(const struct pci_host_bar *bar) {
 static enum mullion_pci_use examine(struct pci_host_function *f) {
     if (f->info.segment != 0) { return MULLION_PCI_SEGMENT; }
     if ((pci_host_read(f->info.bdf, PCI_HEADER) >> 16 & HEADER_TYPE_MASK) != 0) { return MULLION_PCI_BRIDGE; }
-    if (pci_host_find(f->info.bdf, PCI_CAP_MSIX) == 0) { return MULLION_PCI_NO_MSIX; }
+    list_capabilities(f);
+    if (pci_host_find(f, PCI_CAP_MSIX) == 0) { return MULLION_PCI_NO_MSIX; }
     size_bars(f);
     for (uint32_t i = 0; i < PCI_BARS; i++) {
         if (f->bars[i].bytes != 0 && !has_place(&f->bars[i])) { return MULLION_PCI_SMALL_BAR; }

@@ -9,7 +9,7 @@
 #include "x86/acpi.h"
 
 #define PCI_HOST_MAX         512u
-#define PCI_CAPABILITIES_MAX 48u
+#define PCI_CAPABILITIES_MAX 32u
 
 /** First act on devices, on the boot map: finds all functions, by ECAM where MCFG has it below 4 GiB, else by mechanism
  * 1, and turns bus mastering off on endpoints. */
@@ -23,9 +23,15 @@ struct pci_host_bar {
     uint64_t address, bytes;
 };
 
+struct pci_host_capability {
+    uint8_t id, at;
+};
+
 struct pci_host_function {
     struct mullion_pci_info info;
-    struct pci_host_bar bars[PCI_BARS]; /* all zero unless it is usable */
+    struct pci_host_bar bars[PCI_BARS];                            /* all zero unless it is usable */
+    struct pci_host_capability capabilities[PCI_CAPABILITIES_MAX]; /* in the order of their chain */
+    uint32_t capability_count;
 };
 
 /** Fills all but the index, which is < pci_host_count(). */
@@ -42,10 +48,7 @@ struct pci_host_function *pci_host_function(uint32_t index);
 uint32_t pci_host_read(uint16_t bdf, uint32_t reg);
 void pci_host_write(uint16_t bdf, uint32_t reg, uint32_t value, uint32_t lanes);
 
-/** Offsets of its capabilities, in the order of their chain. @return how many */
-uint32_t pci_host_capabilities(uint16_t bdf, uint8_t at[PCI_CAPABILITIES_MAX]);
-
 /** Offset of the first capability of this kind, or 0. */
-uint32_t pci_host_find(uint16_t bdf, enum pci_capability id);
+uint32_t pci_host_find(const struct pci_host_function *f, enum pci_capability id);
 
 #endif
