@@ -20,6 +20,8 @@ vmm_unit_ioapic := vmm/dev/ioapic.o
 vmm_unit_uart := vmm/dev/uart.o
 vmm_unit_pci := vmm/dev/pci.o
 vmm_unit_msix := vmm/dev/msix.o
+vmm_unit_passthrough := vmm/x86/passthrough.o vmm/x86/npt.o vmm/core/pool.o vmm/dev/pci.o vmm/dev/msix.o \
+	tests/unit/fake_log.o
 vmm_unit_power := vmm/dev/power.o
 vmm_unit_npt := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
 vmm_unit_paging := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
@@ -43,7 +45,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 	vmm/dev/power vmm/dev/x2apic vmm/dev/msix vmm/core/ports vmm/dev/link vmm/dev/virtio vmm/dev/virtqueue tests/unit/fake_box tests/unit/fake_hvm
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
-vmm_unit_names := insn x2apic ioapic uart pci msix power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
+vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
 	pvclock partition_memory multiboot2 hypercall exits share
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
