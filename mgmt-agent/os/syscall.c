@@ -124,6 +124,7 @@ static const struct call calls[] = {
     {SYS_writev, answer_writev},             /* assertion texts on stderr */
     {SYS_ioctl, answer_no_terminal},         /* stdio asks whether stdout is a terminal */
     {SYS_set_tid_address, answer_thread_id}, /* thread set-up */
+    {SYS_getpid, answer_thread_id},          /* mbedTLS: has the random generator been forked? */
     {SYS_gettid, answer_thread_id},          /* raise() in abort() */
     {SYS_rt_sigprocmask, answer_nothing},    /* abort() */
     {SYS_tkill, answer_abort},               /* abort() */
