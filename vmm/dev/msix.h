@@ -3,8 +3,7 @@
  * The MSI-X table of one function, as its partition sees it. PCI Local Bus 3.0, section 6.8.2.
  * Callers hold the lock of whatever the table belongs to.
  */
-#ifndef DEV_MSIX_H
-#define DEV_MSIX_H
+#pragma once
 
 #include "core/types.h"
 
@@ -44,5 +43,3 @@ bool msix_raise(struct msix *msix, unsigned index);
 
 /** @return the lowest entry that is pending and no longer masked (it is pending no more), or -1 */
 int msix_unmasked(struct msix *msix);
-
-#endif

@@ -3,23 +3,23 @@
  * The virtual PCI bus of a partition: bus 0, flat, with a host bridge in slot 0, reached by CF8/CFC and ECAM.
  * Source: PCI Local Bus 3.0 section 3.2.2.3.2 (mechanism 1), PCI Express 5.0 section 7.2.2 (ECAM).
  */
-#ifndef DEV_PCI_H
-#define DEV_PCI_H
+#pragma once
 
 #include "core/types.h"
 #include "mullion/machine.h"
 
-/** Registers of configuration space, by offset. */
+/** Registers of configuration space, by offset: COMMAND with the status, six BARs to 0x27. */
+// clang-format off
 enum pci_register {
-    PCI_ID = 0x00,
-    PCI_COMMAND = 0x04, /* and status */
-    PCI_CLASS = 0x08,
-    PCI_HEADER = 0x0c,
-    PCI_BAR = 0x10, /* six, to 0x27 */
-    PCI_SUBSYSTEM = 0x2c,
-    PCI_CAPABILITIES = 0x34,
-    PCI_INTERRUPT = 0x3c,
+    PCI_ID = 0x00, PCI_COMMAND = 0x04, PCI_CLASS = 0x08, PCI_HEADER = 0x0c, PCI_BAR = 0x10, PCI_SUBSYSTEM = 0x2c,
+    PCI_CAPABILITIES = 0x34, PCI_INTERRUPT = 0x3c
 };
+
+/** Identifiers of capabilities. */
+enum pci_capability {
+    PCI_CAP_PM = 0x01, PCI_CAP_VPD = 0x03, PCI_CAP_VENDOR = 0x09, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11
+};
+// clang-format on
 
 #define PCI_COMMAND_IO      BIT(0)
 #define PCI_COMMAND_MEMORY  BIT(1)
@@ -30,17 +30,6 @@ enum pci_register {
 #define PCI_BARS            6u
 #define PCI_BAR_IO          BIT(0)
 #define PCI_BAR_TYPE        0xfu /* of a memory BAR, the bits that are no address */
-
-/** Identifiers of capabilities. */
-enum pci_capability {
-    PCI_CAP_PM = 0x01,
-    PCI_CAP_VPD = 0x03,
-    PCI_CAP_MSI = 0x05,
-    PCI_CAP_VENDOR = 0x09,
-    PCI_CAP_EXPRESS = 0x10,
-    PCI_CAP_MSIX = 0x11,
-    PCI_CAP_AF = 0x13,
-};
 
 /** A function plugged into a slot. Registers are 32-bit, `reg` is a multiple of 4 below 4096. */
 struct pci_function_ops {
@@ -81,5 +70,3 @@ void pci_port_write(struct pci_bus *bus, uint16_t port, unsigned bytes, uint32_t
 /** ECAM access at `offset` in the 1 MiB of bus 0; absent functions read as all ones. */
 uint64_t pci_ecam_read(const struct pci_bus *bus, uint64_t offset, unsigned bytes);
 void pci_ecam_write(struct pci_bus *bus, uint64_t offset, unsigned bytes, uint64_t value);
-
-#endif

@@ -356,6 +356,7 @@ void passthrough_quiesce(const struct partition *p) {
     for (struct passed *f = functions; f < functions + used && p == owner; f++) {
         uint16_t bdf = f->host->info.bdf;
         pci_host_write(bdf, PCI_COMMAND, pci_host_read(bdf, PCI_COMMAND) & ~(uint32_t)PCI_COMMAND_MASTER, 0xffff);
+        (void)pci_host_read(bdf, PCI_COMMAND); /* its answer comes behind all that the function has written */
         msix_reset(&f->msix, f->msix.count);
         write_control(f, 0);
         f->host->info.use = reset(f) ? MULLION_PCI_USABLE : MULLION_PCI_NO_RESET;

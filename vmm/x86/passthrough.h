@@ -4,8 +4,7 @@
  * mapped but for the pages with the MSI-X table, its interrupts taken by CPU 0 and passed on as the partition's own
  * table says. Everything here runs on CPU 0. PCI Local Bus 3.0; PCI Express 5.0, section 7.5; PCI Power Management 1.2.
  */
-#ifndef X86_PASSTHROUGH_H
-#define X86_PASSTHROUGH_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -28,5 +27,3 @@ void passthrough_write(const struct partition *p, uint64_t offset, unsigned byte
 
 /** A host vector has arrived on CPU 0; one that belongs to no function is ignored. */
 void passthrough_interrupt(uint8_t vector);
-
-#endif

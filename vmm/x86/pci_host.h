@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The box's PCI functions: found once at boot, bus mastering switched off; who may be given away. PCI Local Bus 3.0,
  * chapter 6; PCI Express 5.0, section 7.5. */
-#ifndef X86_PCI_HOST_H
-#define X86_PCI_HOST_H
+#pragma once
 
 #include "dev/pci.h"
 #include "mullion/abi.h"
@@ -50,5 +49,3 @@ void pci_host_write(uint16_t bdf, uint32_t reg, uint32_t value, uint32_t lanes);
 
 /** Offset of the first capability of this kind, or 0. */
 uint32_t pci_host_find(const struct pci_host_function *f, enum pci_capability id);
-
-#endif

@@ -201,7 +201,7 @@ struct mullion_module_info {
  * Whether a PCI function can be given to a partition, and if not, why.
  *   BRIDGE     bridges belong to nobody
  *   NO_MSIX    has no MSI-X: its interrupts could not be remapped
- *   SMALL_BAR  a memory BAR is smaller than a page or not page aligned: it shares one with others
+ *   SMALL_BAR  a memory BAR has no whole pages to itself: too small, not aligned, or not placed by the firmware
  *   SEGMENT    lies outside segment 0
  *   NO_RESET   can be given away once, not reset between owners: not before a box reset
  */
@@ -221,7 +221,10 @@ struct mullion_pci_info {
 };
 
 /** PCI_ASSIGN: plugs a PCI function into a slot of a MULLION_STATE_DEFINED partition that shares CPU 0; until an IOMMU
- * keeps DMA apart only that one can have any. DESTROY gives it back; STOP, RESET and DESTROY end its DMA first. */
+ * keeps DMA apart only that one can have any. DESTROY gives it back. When the partition ends, however it ends, DMA ends
+ * first and the function's reset begins; the VMM does not wait until it is over: RESET is due 10 ms later, START (or
+ * another PCI_ASSIGN of the function) 100 ms after RESET. RESET fails with -MULLION_E_PCI_UNUSABLE if a function has no
+ * way to be reset: only DESTROY is left. */
 struct mullion_pci_assign {
     uint32_t id, slot;    /* in: 1..MACHINE_SLOTS-1 */
     uint32_t index, zero; /* in: as in PCI_INFO */
