@@ -41,7 +41,7 @@ build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/pa
 	@tools/packages $*
 	@touch $@
 
--include drivervm/module.mk
+-include drivervm/module.mk tools/module.mk
 -include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
 
 .PHONY: help run test check soak size lint clean cleanroom unit checks fuzz system all fetched
@@ -57,6 +57,7 @@ help:
 	@echo 'make bench        what an exit, a checksum and a first touch cost, against the bare machine'
 	@echo 'make soak         fuzzers for SOAK_SECONDS=3600 each, then the system tests, again and again until one fails'
 	@echo 'make size         sizes of the image by part, and of the VMM in lines of code'
+	@echo 'make sbom notice sources   what the image is made of (SPDX), all licences, the source of its GPL parts'
 	@echo 'make lint         formatter and static analysis'
 	@echo 'make cleanroom    SUITE=bookworm|trixie: build and check in a minimal Debian of its own'
 	@echo '                  (GOALS="run check": what to make there besides the image)'
