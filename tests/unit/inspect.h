@@ -36,9 +36,9 @@ static inline bool npt_translate(const struct npt *npt, gpa_t at, hpa_t *to, boo
 /* How many single pages the pool would give. */
 static inline uint64_t pool_free_pages(void)
 {
-    uint64_t count = 0;
+    uint64_t pages = 0;
     void **taken = NULL;
-    for (void **page = pool_alloc(1); page; page = pool_alloc(1), count++) {
+    for (void **page = pool_alloc(1); page; page = pool_alloc(1), pages++) {
         *page = taken;
         taken = page;
     }
@@ -47,7 +47,7 @@ static inline uint64_t pool_free_pages(void)
         taken = *page;
         pool_free(page, 1);
     }
-    return count;
+    return pages;
 }
 
 #endif

@@ -18,6 +18,7 @@ static uint32_t fake_inl(uint16_t port);
 #include "core/platform.h"
 #include "core/pool.h"
 #include "dev/msix.h"
+#include "inspect.h"
 #include "mullion/machine.h"
 #include "unit.h"
 #include "x86/paging.h"
