@@ -14,9 +14,8 @@ enum { ENTRY_START = 0, ENTRY_BYTES = 8, ENTRY_TYPE = 16, ENTRY_MIN_BYTES = 20 }
 enum { SCREEN_ADDRESS = 8, SCREEN_PITCH = 16, SCREEN_WIDTH = 20, SCREEN_HEIGHT = 24 };
 enum { SCREEN_BITS = 28, SCREEN_TYPE = 29 };
 
-#define ENTRY_TYPE_RAM   1u
-#define SCREEN_TYPE_RGB  1
-#define SCREEN_TYPE_TEXT 2
+/* Values of ENTRY_TYPE and SCREEN_TYPE. */
+enum { ENTRY_TYPE_RAM = 1, SCREEN_TYPE_RGB = 1, SCREEN_TYPE_TEXT = 2 };
 
 static void read_module(const uint8_t *tag, struct boot_info *info) {
     if (info->module_count == BOOT_MAX_MODULES) {

@@ -6,11 +6,8 @@
 #include "core/screen.h"
 #include "core/spinlock.h"
 
-#define UART_FIFO_BYTES 16
-#define OUTPUT_BYTES    16384u /* power of two */
-#define INPUT_BYTES     1024u  /* power of two */
-#define PANIC_POLLS     1000000u
-
+/* OUTPUT and INPUT: of the rings, powers of two. */
+enum { UART_FIFO_BYTES = 16, OUTPUT_BYTES = 16384, INPUT_BYTES = 1024, PANIC_POLLS = 1000000 };
 enum uart_register { RBR_THR, IER_DLM, FCR, LCR, MCR, LSR, MSR, SCR };
 enum { LSR_DATA_READY = 0x01, LSR_THR_EMPTY = 0x20 };
 

@@ -20,8 +20,7 @@
 #include "x86/reset.h"
 #include "x86/tsc.h"
 
-#define BUFFER_MAX_BYTES 65536u
-#define CHUNK_BYTES      1024u
+enum { BUFFER_MAX_BYTES = 65536, CHUNK_BYTES = 1024 };
 
 /** `request` is the VMM's own copy of what the call's row names; `target` the partition that the request names, if the
  * row says that it does. */

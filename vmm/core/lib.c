@@ -49,8 +49,7 @@ void text_copy(char *to, const char *from, size_t bytes) {
 
 struct output {
     char *to;
-    size_t bytes;
-    size_t used;
+    size_t bytes, used;
 };
 
 static void put(struct output *out, char c) {

@@ -15,9 +15,7 @@
 #define EFER_NXE        BIT(11)
 #define EFER_SVME       BIT(12)
 #define CR0_PE          BIT(0)
-#define CR0_TS          BIT(3)
 #define CR0_ET          BIT(4)
-#define CR0_WP          BIT(16)
 #define CR0_PG          BIT(31)
 #define CR4_PSE         BIT(4)
 #define CR4_PAE         BIT(5)
@@ -31,7 +29,6 @@
 #define RFLAGS_TF       BIT(8)
 #define RFLAGS_IF       BIT(9)
 #define RFLAGS_RF       BIT(16)
-#define RFLAGS_VM       BIT(17)
 
 struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;

@@ -4,9 +4,8 @@
 
 #include "core/vmm.h"
 
-#define MSR_MCG_CAP    0x179u
-#define MSR_MCG_STATUS 0x17au
-#define MSR_MC0_STATUS 0x401u
+enum { MSR_MCG_CAP = 0x179, MSR_MCG_STATUS = 0x17a, MSR_MC0_STATUS = 0x401 };
+
 #define BANKS_MAX      32u /* of the legacy range of registers */
 #define STATUS_VALID   BIT(63)
 #define STATUS_CORRUPT (BIT(62) | BIT(57)) /* overflow: an error was lost; PCC: processor context corrupt */
