@@ -60,8 +60,8 @@ class Parts:
         self.pins(placed)
         for pin in self.all_pins:
             if not is_named(pin, placed):
-                raise PartsError(f"{pin.name}/{pin.package}: pinned, but third_party/parts.toml does not say whether it "
-                                 f"is in the product; add a [[part]] or an [[aside]] there")
+                raise PartsError(f"{pin.name}/{pin.package}: pinned, but third_party/parts.toml does not say whether "
+                                 f"it is in the product; add a [[part]] or an [[aside]] there")
         for artifact in self.artifacts:
             for name in artifact["contains"]:
                 if name not in self.by_name:
@@ -83,7 +83,7 @@ def upstream_version(pin):
 def part_version(part, pin):
     """A part's version; one that comes inside another package has that package's name before it."""
     version = upstream_version(pin)
-    return version if part["name"] in pin.package or pin.package.startswith(part["name"]) else f"{pin.package}-{version}"
+    return version if pin.package.startswith(part["name"]) else f"{pin.package}-{version}"
 
 
 def mullion_version():

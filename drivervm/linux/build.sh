@@ -60,6 +60,7 @@ if [ ! -e "$out" ]; then
     mkdir -p "$cache/linux"
     exec 9>"$cache/linux/lock"
     flock -n 9 || { echo "linux: another make builds a kernel; waiting for it" >&2; flock 9; }
+    rm -rf "$cache"/linux/.build-* # of builds that were killed: nobody else is in here now
 fi
 if [ ! -e "$out" ]; then
     echo "linux: building the driver VM's kernel (about 16 minutes of CPU on $jobs jobs, once)" >&2

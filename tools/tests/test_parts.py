@@ -40,11 +40,10 @@ def fixture_table():
 def document_of(table, tmp_path, monkeypatch):
     """The document for stand-ins of the files of a build."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    for artifact in table.artifacts:
-        if artifact["file"]:
-            path = tmp_path / artifact["file"]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(artifact["name"])
+    for name in [sbom.IMAGE_FILE, *(artifact["file"] for artifact in table.artifacts if artifact["file"])]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
     return sbom.document(table, tmp_path)
 
 
@@ -114,8 +113,8 @@ def test_document_lists_every_pin_of_the_product_with_its_hash(document, table):
 
 def test_document_hashes_the_files_of_the_build(document, tmp_path):
     found = {package["name"]: package for package in document["packages"]}
-    digest = parts.sha256(tmp_path / "build/vmm/mullion.elf")
-    assert found["mullion-vmm"]["checksums"][0]["checksumValue"] == digest
+    for name, file in (("mullion", "build/mullion.img"), ("mullion-vmm", "build/vmm/mullion.elf")):
+        assert found[name]["checksums"][0]["checksumValue"] == parts.sha256(tmp_path / file)
 
 
 def test_document_is_the_same_for_the_same_build(document, table, tmp_path, monkeypatch):
