@@ -7,6 +7,7 @@
 
 #define ANSWER_MS    20000u /* so long may an answer take on a busy box */
 #define HEARTBEAT_MS 10000u
+#define AGAIN_MS     2000u
 #define BAD_LIMIT    8u
 
 void client_begin(struct client *client, uint64_t now_ms, uint64_t patience_ms)
@@ -97,6 +98,13 @@ static void beat(struct client *client)
     }
 }
 
+/* The same frame once more, so that the answer to either is good. */
+static void ask_again(struct client *client, uint64_t now_ms)
+{
+    client->out_sent = 0;
+    client->again_ms = now_ms + AGAIN_MS;
+}
+
 bool client_step(struct client *client, uint64_t now_ms)
 {
     if (client->asked == 0 && client->greeted && now_ms >= client->heartbeat_ms) {
@@ -107,6 +115,9 @@ bool client_step(struct client *client, uint64_t now_ms)
         if (client->asked != 0 && client->greeted) {
             client->deadline_ms = now_ms + ANSWER_MS;
         }
+        client->again_ms = now_ms + AGAIN_MS;
+    } else if (client->out_sent == client->out_bytes && now_ms >= client->again_ms) {
+        ask_again(client, now_ms);
     }
     return client->out_sent < client->out_bytes;
 }
@@ -119,7 +130,9 @@ bool client_is_lost(const struct client *client, uint64_t now_ms)
 
 uint64_t client_deadline(const struct client *client)
 {
-    return client->asked != 0 || !client->greeted ? client->deadline_ms : client->heartbeat_ms;
+    bool waiting = client->asked != 0 || !client->greeted;
+    uint64_t next = client->again_ms < client->deadline_ms ? client->again_ms : client->deadline_ms;
+    return waiting ? next : client->heartbeat_ms;
 }
 
 void client_set_jack(struct client *client, uint32_t slot, uint64_t features)
@@ -227,6 +240,7 @@ static void take_frame(struct client *client, const struct rpc_frame *frame, uin
     bool whole = client->out_sent == client->out_bytes;
     if (answer_is_change(frame)) {
         client->heartbeat_ms = now_ms;
+        client->again_ms = client->greeted ? client->again_ms : now_ms; /* it is up now */
     } else if (client->asked != 0 && whole && frame->header.type == (uint8_t)client->asked &&
                frame->header.sequence == client->sequence) {
         bool good = answer_has_status(frame) && take_answer(client, frame);

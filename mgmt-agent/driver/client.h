@@ -36,6 +36,7 @@ struct client {
     enum rpc_type asked; /* 0: nothing is being waited for */
     uint32_t asked_index;
     uint64_t deadline_ms, heartbeat_ms;
+    uint64_t again_ms;     /* when the request is sent again: what crosses a link that goes down is lost */
     unsigned bad_in_a_row; /* answers that made no sense */
     uint64_t bad_frames;
     bool greeted;          /* it has answered since it was started */
