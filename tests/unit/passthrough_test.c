@@ -405,6 +405,18 @@ static void a_bar_larger_than_the_window_finds_no_room(void **state)
     }
 }
 
+static void bridges_on_the_way_are_opened(void **state)
+{
+    (void)state;
+    plug(0x0010, 0x000c1b36)->registers[PCI_HEADER / 4] = 0x00010000; /* 00:02.0, to buses 2 and 3 */
+    *reg_of(0x0010, 0x18) = 0x00030200;
+    look_again();
+    assign_nic();
+    assert_int_equal(*reg_of(BRIDGE, PCI_COMMAND), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_int_equal(*reg_of(0x0010, PCI_COMMAND), 0);
+    assert_int_equal(*reg_of(0, PCI_COMMAND), 0);
+}
+
 /* ---- configuration space ---- */
 
 static void header_registers_are_shown_without_io_rom_and_intx(void **state)
@@ -751,6 +763,7 @@ int main(void)
         TEST(a_request_that_cannot_be_met_changes_nothing),
         TEST(a_function_and_a_slot_are_given_once),
         TEST(a_bar_larger_than_the_window_finds_no_room),
+        TEST(bridges_on_the_way_are_opened),
         TEST(header_registers_are_shown_without_io_rom_and_intx),
         TEST(known_capabilities_are_linked_around_the_others),
         TEST(neither_msi_nor_power_states_nor_an_flr_can_be_asked_for),

@@ -275,6 +275,17 @@ static int map_bars(struct npt *npt, const struct passed *f) {
     return error;
 }
 
+/** Firmware may have left bridges closed on the way to a function that it had no use for. */
+static void open_bridges(uint32_t bus) {
+    for (uint32_t i = 0; i < pci_host_count(); i++) {
+        const struct mullion_pci_info *info = &pci_host_function(i)->info;
+        if (info->use != MULLION_PCI_BRIDGE) { continue; }
+        uint32_t buses = pci_host_read(info->bdf, BRIDGE_BUSES), first = buses >> 8 & 0xff, last = buses >> 16 & 0xff;
+        uint32_t command = pci_host_read(info->bdf, PCI_COMMAND) | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+        if (first != 0 && bus >= first && bus <= last) { pci_host_write(info->bdf, PCI_COMMAND, command, 0xffff); }
+    }
+}
+
 static int check_assign(const struct partition *p, const struct mullion_pci_assign *request) {
     if (request->zero != 0) { return -MULLION_E_NOT_ZERO; }
     bool in_range = request->slot > 0 && request->slot < MACHINE_SLOTS && request->index < pci_host_count();
@@ -304,6 +315,7 @@ int passthrough_assign(struct partition *p, const struct mullion_pci_assign *req
     f->host->info.owner = p->id;
     f->host->info.slot = request->slot;
     p->pci.slots[request->slot] = (struct pci_slot){&ops, f};
+    open_bridges(f->host->info.bdf >> 8);
     owner = p;
     used++;
     vectors_end += f->msix.count;
