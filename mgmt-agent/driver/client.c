@@ -234,7 +234,12 @@ static bool take_answer(struct client *client, const struct rpc_frame *frame)
     return takers[client->asked](client, frame);
 }
 
-/* An answer to an older request is no fault: an agent before this one may have asked. */
+/* An answer to an older request is no fault: it was sent again, or an agent before this one had asked. */
+static bool is_late(const struct client *client, const struct rpc_frame *frame)
+{
+    return client->sequence - frame->header.sequence <= UINT32_MAX / 2;
+}
+
 static void take_frame(struct client *client, const struct rpc_frame *frame, uint64_t now_ms)
 {
     bool whole = client->out_sent == client->out_bytes;
@@ -250,7 +255,7 @@ static void take_frame(struct client *client, const struct rpc_frame *frame, uin
             client->asked == RPC_HELLO && good ? now_ms + HEARTBEAT_MS : client->heartbeat_ms;
         client->asked = 0;
     } else {
-        client->bad_frames++;
+        client->bad_frames += is_late(client, frame) ? 0 : 1;
     }
 }
 
