@@ -20,7 +20,7 @@
 #include "x86/reset.h"
 #include "x86/tsc.h"
 
-enum { BUFFER_MAX_BYTES = 65536, CHUNK_BYTES = 1024 };
+enum { BUFFER_MAX_BYTES = 65536, CHUNK_BYTES = 16384 };
 
 /** `request` is the VMM's own copy of what the call's row names; `target` the partition that the request names, if the
  * row says that it does. */
@@ -118,29 +118,8 @@ static int call_counters(void *request, struct partition *target) {
 /** Where bytes come from: reads up to `count` at *offset (which it may move up) and returns how many. */
 typedef size_t byte_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count);
 
-/** Moves bytes from a source into the caller's buffer, piece by piece. */
-static int fill_buffer(struct mullion_buffer *buffer, byte_source *source, struct partition *target) {
-    uint8_t chunk[CHUNK_BYTES];
-    uint32_t wanted = buffer->bytes;
-    uint64_t offset = buffer->offset;
-    buffer->bytes = 0;
-    for (bool first = true; buffer->bytes < wanted; first = false) {
-        uint32_t room = wanted - buffer->bytes < CHUNK_BYTES ? wanted - buffer->bytes : CHUNK_BYTES;
-        uint64_t asked = offset;
-        size_t count = source(target, &offset, chunk, room);
-        if (first) {
-            buffer->offset = offset;
-        } else if (offset != asked) {
-            break; /* bytes were lost in between: the next call begins after the gap */
-        }
-        if (count == 0) { break; }
-        int error = partition_write(caller->partition, gpa(buffer->gpa + buffer->bytes), chunk, count);
-        if (error != 0) { return error; }
-        buffer->bytes += (uint32_t)count;
-        offset += count;
-    }
-    return 0;
-}
+/** Where bytes go: takes up to `count` and returns how many. */
+typedef size_t byte_sink(struct partition *target, const uint8_t *bytes, size_t count);
 
 static size_t console_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
     spin_lock(&target->device_lock);
@@ -155,18 +134,6 @@ static size_t log_source(struct partition *target, uint64_t *offset, uint8_t *by
 
 static size_t host_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
     return console_read(bytes, count);
-}
-
-/** Where bytes go: takes up to `count` and returns how many. */
-typedef size_t byte_sink(struct partition *target, const uint8_t *bytes, size_t count);
-
-/** Moves the first bytes of the caller's buffer, at most a chunk, into a sink. */
-static int drain_buffer(struct mullion_buffer *buffer, byte_sink *sink, struct partition *target) {
-    uint8_t chunk[CHUNK_BYTES];
-    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
-    int error = partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
-    if (error == 0) { buffer->bytes = (uint32_t)sink(target, chunk, count); }
-    return error;
 }
 
 static size_t console_sink(struct partition *target, const uint8_t *bytes, size_t count) {
@@ -300,10 +267,19 @@ static const struct call calls[MULLION_CALL_COUNT] = {
     [MULLION_CALL_PCI_ASSIGN] = {CALL(call_pci_assign, mullion_pci_assign, NOT_AGENT)},
 };
 
+/** Moves at most a chunk between the caller's buffer and a source or a sink. */
 static int move_bytes(const struct call *call, struct mullion_buffer *buffer, struct partition *target) {
+    static uint8_t chunk[CHUNK_BYTES]; /* there is one caller */
+    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
     if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
     if ((buffer->zero | buffer->zero2) != 0) { return -MULLION_E_NOT_ZERO; }
-    return call->source != NULL ? fill_buffer(buffer, call->source, target) : drain_buffer(buffer, call->sink, target);
+    if (call->source != NULL) {
+        buffer->bytes = (uint32_t)call->source(target, &buffer->offset, chunk, count);
+        return partition_write(caller->partition, gpa(buffer->gpa), chunk, buffer->bytes);
+    }
+    int error = partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
+    if (error == 0) { buffer->bytes = (uint32_t)call->sink(target, chunk, count); }
+    return error;
 }
 
 static int check_and_act(const struct call *call, void *request) {
