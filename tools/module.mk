@@ -5,9 +5,11 @@
 sbom: image drivervm
 	tools/sbom --out build/sbom/mullion.spdx.json
 
-notice:
-	@mkdir -p build
-	tools/notice --texts >build/NOTICE.txt.new && mv build/NOTICE.txt.new build/NOTICE.txt
+notice: build/NOTICE.txt
+
+build/NOTICE.txt: tools/notice third_party/parts.toml third_party/pins LICENSE
+	@mkdir -p $(@D)
+	tools/notice --texts >$@.new && mv $@.new $@
 
 sources:
 	tools/sources --out build/sources
