@@ -105,6 +105,12 @@ agent_https_objects := $(filter $(agent_out)/obj-linux/http/% $(agent_out)/obj-l
 $(agent_out)/https-server: tests/system/https_server.c $(agent_https_objects)
 	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) $(agent_host_library)
 
+# The same over the agent's own TCP/IP, with frames in datagrams.
+agent_wire_objects := $(filter-out %/sockets.o,$(agent_https_objects)) $(agent_out)/obj-linux/os/linux/wire.o \
+	$(agent_net_src:mgmt-agent/%.c=$(agent_out)/obj-linux/%.o)
+$(agent_out)/https-wire: tests/system/https_server.c $(agent_wire_objects)
+	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) $(agent_host_library)
+
 # ---- unit tests ----
 agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agent_*.c))
 build/unit/agent_%: tests/unit/agent_%.c tests/unit/agent_test.h $(agent_linux_objects) $(FLAGS_STAMP)
@@ -115,13 +121,14 @@ agent-unit: $(agent_tests)
 UNIT_TARGETS += agent-unit
 
 # ---- fuzzers ----
-agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_http
+agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_rpc build/fuzz/fuzz_api build/fuzz/fuzz_http build/fuzz/fuzz_dhcp
 $(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) $(agent_model_src) $(agent_out)/lib-fuzz.path $(FLAGS_STAMP) \
 		| $(agent_dsdt)
 	@mkdir -p $(@D)
 	$(AGENT_FUZZ_CC) $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
 		-isystem $(agent_out)/lib-fuzz/include -DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' \
 		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(agent_out)/lib-fuzz/libagent.a
+build/fuzz/fuzz_dhcp: mgmt-agent/net/lease.c mgmt-agent/net/probe.c
 agent-fuzz: $(agent_fuzzers)
 	@for fuzzer in $^; do name=$${fuzzer##*/}; mkdir -p build/fuzz/new/$$name; \
 		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \

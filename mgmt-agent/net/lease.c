@@ -5,6 +5,7 @@
 
 #define ETHERNET_BYTES 14u
 #define IP_MIN_BYTES   20u
+#define IP_SOURCE      12u
 #define UDP_BYTES      8u
 #define PROTOCOL_UDP   17u
 #define SERVER_PORT    67u
@@ -61,7 +62,8 @@ static uint32_t read32(const uint8_t *at)
 
 /* The UDP payload of a frame from a DHCP server's port to a client's; NULL: it is something else. A message
  * in fragments could not be seen whole here, and is cut off with them: see lease_check(). */
-static const uint8_t *payload_of(const uint8_t *frame, size_t frame_bytes, size_t *bytes, bool *fragment)
+static const uint8_t *payload_of(const uint8_t *frame, size_t frame_bytes, size_t *bytes, bool *fragment,
+                                 uint8_t sender[4])
 {
     *fragment = false;
     if (frame_bytes < ETHERNET_BYTES + IP_MIN_BYTES + UDP_BYTES || read16(frame + 12) != 0x0800) {
@@ -79,6 +81,7 @@ static const uint8_t *payload_of(const uint8_t *frame, size_t frame_bytes, size_
     if (*fragment || read16(udp) != SERVER_PORT || read16(udp + 2) != CLIENT_PORT) {
         return NULL;
     }
+    memcpy(sender, ip + IP_SOURCE, 4);
     *bytes = total - head - UDP_BYTES;
     return udp + UDP_BYTES;
 }
@@ -174,7 +177,6 @@ static const char *judge(const uint8_t *message, const struct options *options, 
     if (!has(options, OPTION_SERVER, 4) || !has(options, OPTION_MASK, 4)) {
         return "it names no subnet mask or no server";
     }
-    memcpy(lease->server, options->value[OPTION_SERVER], 4);
     if (!has(options, OPTION_LEASE_TIME, 4) || read32(options->value[OPTION_LEASE_TIME]) < MIN_LEASE_S) {
         return "the lease is shorter than a minute";
     }
@@ -196,7 +198,7 @@ enum lease_verdict lease_check(const uint8_t *frame, size_t bytes, const uint8_t
     size_t message_bytes;
     bool fragment;
     *lease = (struct lease){.why = NULL};
-    const uint8_t *message = payload_of(frame, bytes, &message_bytes, &fragment);
+    const uint8_t *message = payload_of(frame, bytes, &message_bytes, &fragment, lease->server);
     if (fragment) { /* nothing that the agent speaks over UDP needs them */
         return LEASE_REFUSED;
     }

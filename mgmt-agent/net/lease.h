@@ -18,7 +18,7 @@ enum lease_verdict {
 
 struct lease {
     uint8_t address[4], gateway[4];
-    uint8_t server[4]; /* the sender, as it calls itself */
+    uint8_t server[4]; /* who sent it */
     uint8_t prefix;
     bool has_gateway;
     const char *why; /* of LEASE_REFUSED; NULL: a piece of UDP, which may be any */

@@ -18,7 +18,7 @@
 
 #define FRAMES_PER_TURN 256u   /* so that a flood of frames does not hold up the rest of the agent */
 #define LINK_CHECK_MS   1000u  /* a change of the link comes as an event; this is for one that was missed */
-#define PROBE_AGAIN_MS  10000u /* after somebody else was found with the static address */
+#define TAKEN_MS        10000u /* an address that another station has is not asked about again so soon */
 #define REPORT_MS       60000u /* how long what was heard stays a problem */
 #define MTU             1500u
 
@@ -37,8 +37,11 @@ static struct probe probe;
 static enum purpose purpose;
 static uint8_t held[OS_FRAME_BYTES];
 static size_t held_bytes;
-static bool static_wanted; /* no DHCP, or no lease in time */
-static uint64_t fallback_ms, probe_again_ms, link_check_ms;
+static uint64_t fallback_ms, link_check_ms;
+static struct {
+    uint8_t address[4];
+    uint64_t until_ms;
+} taken; /* by another station */
 static struct {
     uint64_t until_ms;
     char text[NET_PROBLEM_BYTES];
@@ -153,6 +156,11 @@ static void static_use(void)
     netif_set_addr(&netif, &address, &mask, &gateway);
 }
 
+static bool is_taken(const uint8_t address[4], uint64_t now)
+{
+    return now < taken.until_ms && memcmp(taken.address, address, 4) == 0;
+}
+
 static void ask_about(const uint8_t address[4], enum purpose what_for)
 {
     purpose = what_for;
@@ -163,8 +171,8 @@ static void ask_about(const uint8_t address[4], enum purpose what_for)
 static void static_pursue(uint64_t now)
 {
     bool late = config.dhcp && now >= fallback_ms;
-    static_wanted = config.has_address && (!config.dhcp || late);
-    if (static_wanted && status.link && !has_address() && purpose == FOR_NOTHING && now >= probe_again_ms) {
+    bool wanted = config.has_address && (!config.dhcp || late);
+    if (wanted && status.link && !has_address() && purpose == FOR_NOTHING && !is_taken(config.address, now)) {
         ask_about(config.address, FOR_STATIC);
     }
 }
@@ -196,7 +204,8 @@ static void address_free(void)
 static void address_taken(void)
 {
     report_conflict(probe.address);
-    probe_again_ms = now_ms() + PROBE_AGAIN_MS;
+    memcpy(taken.address, probe.address, sizeof(taken.address));
+    taken.until_ms = now_ms() + TAKEN_MS;
     purpose = FOR_NOTHING;
     probe.state = PROBE_IDLE;
 }
@@ -241,6 +250,9 @@ static bool admit(const uint8_t *frame, size_t bytes)
     case LEASE_GOOD:
         break;
     }
+    if (is_taken(lease.address, now_ms())) {
+        return false;
+    }
     bool same = memcmp(probe.address, lease.address, 4) == 0;
     if (same && probe.state == PROBE_FREE) {
         return true;
@@ -275,7 +287,7 @@ static void link_set(bool up, uint64_t now)
     probe.state = PROBE_IDLE; /* another wire may have other stations on it */
     memset(probe.address, 0, sizeof(probe.address));
     purpose = FOR_NOTHING;
-    probe_again_ms = now;
+    taken.until_ms = now;
     if (up) {
         fallback_ms = now + (uint64_t)config.fallback_s * 1000;
         netif_set_link_up(&netif); /* with DHCP under way lwIP asks for its lease again */
@@ -323,11 +335,17 @@ static void write_ipv4(struct net_status *to)
     }
 }
 
+/* lwIP writes capitals; RFC 5952, 4.3 wants small letters. */
 static void write_ipv6(struct net_status *to)
 {
     for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES && to->ipv6_count < NET_IPV6_ADDRESSES; i++) {
-        if (ip6_addr_isvalid(netif_ip6_addr_state(&netif, i))) {
-            ip6addr_ntoa_r(netif_ip6_addr(&netif, i), to->ipv6[to->ipv6_count++], NET_TEXT_BYTES);
+        if (!ip6_addr_isvalid(netif_ip6_addr_state(&netif, i))) {
+            continue;
+        }
+        char *text = to->ipv6[to->ipv6_count++];
+        ip6addr_ntoa_r(netif_ip6_addr(&netif, i), text, NET_TEXT_BYTES);
+        for (; *text != 0; text++) {
+            *text = (char)(*text >= 'A' && *text <= 'F' ? *text + ('a' - 'A') : *text);
         }
     }
 }

@@ -7,7 +7,7 @@
 
 #include "mullion/abi.h"
 
-#define BACKLOG      128
+#define BACKLOG      250     /* at most 255: connections whose handshake is not complete */
 #define PIECE_BYTES  0xffffu /* lwIP counts in 16 bits */
 #define MORE_TO_COME TCP_WRITE_FLAG_MORE
 

@@ -14,7 +14,8 @@
 #include "tls/identity.h"
 #include "tls/tls.h"
 
-#define TOKEN "let-me-in"
+#define TOKEN   "let-me-in"
+#define TSC_KHZ 1000000u
 
 static uint64_t now_ms(void)
 {
@@ -121,21 +122,65 @@ static void accept_client(struct stream *stream)
     server_accept(stream, now_ms());
 }
 
-static int serve(void)
+/* One line whenever the network has changed. */
+static void tell(void)
 {
-    const struct net_config config = {.dhcp = false};
-    net_start(&config, 1, accept_client);
+    static uint32_t told;
+    static const char *const sources[] = {"none", "dhcp", "static"};
+    const struct net_status *status = net_status();
+    if (status->generation != told) {
+        told = status->generation;
+        printf("network link=%d source=%s address=%s gateway=%s ipv6=%s problem=%s\n", status->link,
+               sources[status->source], status->address, status->gateway, status->ipv6[0], status->problem);
+        fflush(stdout);
+    }
+}
+
+static int limit_of(uint64_t deadline, uint64_t now)
+{
+    return deadline == UINT64_MAX ? -1 : deadline <= now ? 0 : (int)(deadline - now);
+}
+
+static int serve(const struct net_config *config)
+{
+    net_start(config, TSC_KHZ, accept_client);
     server_start(tls_open, handle, NULL);
     for (;;) {
-        uint64_t deadline = server_deadline();
-        uint64_t now = now_ms();
+        uint64_t net = net_deadline();
+        uint64_t net_ms = net == UINT64_MAX ? net : net / TSC_KHZ + 1;
+        uint64_t server_ms = server_deadline();
         struct pollfd fd = {.fd = sockets_descriptor(), .events = POLLIN};
-        int limit = deadline == CONNECTION_NEVER ? -1 : deadline <= now ? 0 : (int)(deadline - now);
-        if (poll(&fd, 1, limit) < 0) {
+        if (poll(&fd, 1, limit_of(net_ms < server_ms ? net_ms : server_ms, now_ms())) < 0) {
             return 1;
         }
         net_poll();
+        tell();
         server_turn(now_ms());
+    }
+}
+
+static void read_address(struct net_config *config, const char *address, const char *gateway)
+{
+    unsigned a[5] = {0};
+    unsigned g[4] = {0};
+    sscanf(address, "%u.%u.%u.%u/%u", &a[0], &a[1], &a[2], &a[3], &a[4]); // NOLINT(cert-err34-c)
+    sscanf(gateway, "%u.%u.%u.%u", &g[0], &g[1], &g[2], &g[3]);           // NOLINT(cert-err34-c)
+    for (unsigned i = 0; i < 4; i++) {
+        config->address[i] = (uint8_t)a[i];
+        config->gateway[i] = (uint8_t)g[i];
+    }
+    config->prefix = (uint8_t)a[4];
+    config->has_address = config->has_gateway = true;
+}
+
+static void read_config(int argc, char **argv, struct net_config *config)
+{
+    config->fallback_s = 3;
+    config->dhcp = argc == 1 || strcmp(argv[0], "dhcp") == 0;
+    argv += config->dhcp;
+    argc -= config->dhcp;
+    if (argc >= 2) {
+        read_address(config, argv[0], argv[1]);
     }
 }
 
@@ -144,7 +189,11 @@ int main(int argc, char **argv)
     static uint8_t identity[TLS_IDENTITY_BYTES];
     static const uint8_t address[4] = {127, 0, 0, 1};
     char fingerprint[TLS_FINGERPRINT_BYTES];
+    struct net_config config = {.host_name = "test-box"};
     size_t bytes;
+    if (argc > 2) {
+        read_config(argc - 2, argv + 2, &config);
+    }
     if (tls_identity_make("test-box", address, identity, &bytes) != 0 ||
         tls_identity_use(identity, bytes) != 0) {
         fprintf(stderr, "https-server: no identity\n");
@@ -154,5 +203,5 @@ int main(int argc, char **argv)
     tls_identity_fingerprint(fingerprint);
     printf("port %d fingerprint %s identity %zu bytes\n", port, fingerprint, bytes);
     fflush(stdout);
-    return port < 0 ? 1 : serve();
+    return port < 0 ? 1 : serve(&config);
 }

@@ -52,16 +52,14 @@
 #define MEM_LIBC_MALLOC 1 /* segments on their way out: bounded by TCP_SND_BUF per connection */
 #define MEMP_MEM_MALLOC 0
 
-#define TCP_MSS                    1460
-#define TCP_WND                    (16 * TCP_MSS)
-#define TCP_SND_BUF                (16 * TCP_MSS)
-#define TCP_SND_QUEUELEN           64
-#define TCP_QUEUE_OOSEQ            1
-#define TCP_OOSEQ_MAX_PBUFS        8
-#define TCP_LISTEN_BACKLOG         1
-#define TCP_DEFAULT_LISTEN_BACKLOG 128
-#define LWIP_TCP_KEEPALIVE         1
-#define LWIP_WND_SCALE             0
+#define TCP_MSS             1460
+#define TCP_WND             (16 * TCP_MSS)
+#define TCP_SND_BUF         (16 * TCP_MSS)
+#define TCP_SND_QUEUELEN    64
+#define TCP_QUEUE_OOSEQ     1
+#define TCP_OOSEQ_MAX_PBUFS 8
+#define TCP_LISTEN_BACKLOG  1
+#define LWIP_WND_SCALE      0
 
 #define MEMP_NUM_TCP_PCB        384
 #define MEMP_NUM_TCP_PCB_LISTEN 2
