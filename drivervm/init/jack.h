@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Whether the PCI function in this slot is a jack: virtio-net with the subsystem of Mullion's own virtio
- * devices. The variable `jack_subsystem` (on the kernel's command line) names another where there is no
- * Mullion around. */
+/** Looks for jacks, once: the bus knows no hot-plug. A jack is virtio-net with the subsystem of Mullion's own
+ * virtio devices; the variable `jack_subsystem` (on the kernel's command line) names another where no Mullion
+ * is around. */
+void jack_find_all(void);
+
+/** Whether the PCI function in this slot is a jack. */
 bool jack_is_in(uint32_t slot);
 
 #endif

@@ -16,6 +16,7 @@
 #include "buttons.h"
 #include "channel.h"
 #include "functions.h"
+#include "jack.h"
 #include "kernel_log.h"
 #include "netlink.h"
 #include "power.h"
@@ -62,6 +63,7 @@ static void wait_for(enum source source, int fd)
 static void open_all(void)
 {
     need("/sys", sysfs_start("/sys"));
+    jack_find_all();
     wait_for(SOURCE_LOG, need("/dev/kmsg", kernel_log_open()));
     wait_for(SOURCE_LINKS, need("netlink", netlink_open()));
     need("bridge", switch_start());

@@ -47,17 +47,18 @@ static int slot_in(char *path)
     return slot;
 }
 
-static bool read_port(const char *name, struct port *port)
+/* @return whether the interface is a port of that kind */
+static bool read_port(const char *name, enum port_kind kind, struct port *port)
 {
     char path[96], target[256];
     snprintf(path, sizeof path, "class/net/%s", name);
     const int slot = sysfs_link(path, target, sizeof target) ? slot_in(target) : -1;
-    if (slot < 0) {
+    if (slot < 0 || jack_is_in((uint32_t)slot) != (kind == PORT_JACK)) {
         return false;
     }
     snprintf(port->name, sizeof port->name, "%s", name);
     port->slot = (uint32_t)slot;
-    port->kind = jack_is_in(port->slot) ? PORT_JACK : PORT_NIC;
+    port->kind = kind;
     port->index = (unsigned)number_of(name, "ifindex");
     port->is_up = (number_of(name, "flags") & IFF_UP) != 0;
     port->has_carrier = number_of(name, "carrier") == 1;
@@ -81,7 +82,7 @@ size_t ports_list(enum port_kind kind, struct port ports[PORTS_MAX])
     const size_t named = sysfs_names("class/net", names, PORTS_MAX);
     size_t count = 0;
     for (size_t i = 0; i < named; i++) {
-        count += read_port(names[i], &ports[count]) && ports[count].kind == kind;
+        count += read_port(names[i], kind, &ports[count]);
     }
     qsort(ports, count, sizeof ports[0], compare);
     return count;

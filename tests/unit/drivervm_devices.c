@@ -8,6 +8,7 @@
 
 #include "drivervm_test.h"
 #include "init/functions.h"
+#include "init/jack.h"
 #include "init/kernel_log.h"
 #include "init/sysfs.h"
 #include "net/ports.h"
@@ -92,7 +93,9 @@ static int setup(void **state)
     put("devices/pci0000:00/0000:00:03.0/net/eth2/speed", "-1\n");
     put("devices/pci0000:00/0000:00:03.0/net/eth2/statistics/tx_bytes", "18446744073709551615\n");
     put_link("devices/pci0000:00/0000:00:03.0/net/eth2/master", "../../../../virtual/net/br0");
-    return sysfs_start(root);
+    const int error = sysfs_start(root);
+    jack_find_all();
+    return error;
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
@@ -245,6 +248,7 @@ static void virtio_card_of_the_box_is_a_nic(void **state)
     (void)state;
     static struct port ports[PORTS_MAX];
     put("bus/pci/devices/0000:00:04.0/subsystem_device", "0x1100\n");
+    jack_find_all();
     assert_int_equal(ports_list(PORT_JACK, ports), 0);
     assert_int_equal(ports_list(PORT_NIC, ports), 3);
     assert_int_equal(functions_count(), 5);
