@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Unit tests and fuzzers of the VMM's pure logic, on the host.
 #   vmm-unit       builds and runs tests/unit/*_test.c (but agent_*) with ASan and UBSan
+#   link-race      two threads on one link, RACE_FRAMES each way, with the thread sanitizer
 #   vmm-fuzz       runs each fuzzer over its corpus for FUZZ_SECONDS
 
 FUZZ_SECONDS ?= 20
@@ -35,6 +36,10 @@ vmm_unit_cpuid := tests/unit/fake_hvm.o
 vmm_unit_msr := vmm/x86/msr.o vmm/dev/x2apic.o tests/unit/fake_hvm.o
 vmm_unit_port := vmm/core/port.o vmm/dev/uart.o vmm/dev/pci.o vmm/dev/power.o
 vmm_unit_mmio := vmm/core/mmio.o vmm/dev/ioapic.o vmm/dev/pci.o vmm/x86/insn.o tests/unit/fake_hvm.o
+vmm_link := vmm/dev/link vmm/dev/virtio vmm/dev/virtqueue vmm/dev/msix vmm/dev/pci tests/unit/fake_link
+vmm_unit_virtio := vmm/dev/virtio.o vmm/dev/msix.o vmm/dev/pci.o
+vmm_unit_link := $(vmm_link:%=%.o)
+vmm_unit_link_model := $(vmm_unit_link)
 vmm_unit_exits := vmm/core/exits.o tests/unit/fake_hvm.o
 vmm_unit_guest_walk := vmm/x86/guest_walk.o vmm/x86/insn.o tests/unit/fake_hvm.o
 vmm_unit_pvclock := vmm/x86/pvclock.o
@@ -46,7 +51,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	pvclock partition_memory multiboot2 hypercall exits share
+	pvclock partition_memory multiboot2 hypercall exits share virtio link link_model
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz
@@ -62,14 +67,24 @@ $(vmm_unit_out)/obj/%.o: %.S
 	@mkdir -p $(@D)
 	$(VMM_UNIT_CC) -c $< -o $@
 
-define vmm_unit_link
+define vmm_unit_rule
 $(vmm_unit_out)/$(1)_test: $(vmm_unit_out)/obj/tests/unit/$(1)_test.o $(addprefix $(vmm_unit_out)/obj/,$(vmm_unit_$(1)))
 	$$(VMM_UNIT_CC) -fsanitize=address,undefined $$^ -lcmocka -o $$@
 endef
-$(foreach name,$(vmm_unit_names),$(eval $(call vmm_unit_link,$(name))))
+$(foreach name,$(vmm_unit_names),$(eval $(call vmm_unit_rule,$(name))))
 
-vmm-unit: $(vmm_unit_bins) $(vmm_unit_out)/obj/tests/unit/layout.o
-	@tests/unit/run $@ $(vmm_unit_bins)
+# Two threads: another sanitizer, so objects of its own. The sanitizer does not know fences; what they order is atomic.
+RACE_FRAMES ?= 5000
+$(vmm_unit_out)/link_race_test: tests/unit/link_race_test.c $(vmm_link:%=%.c) $(wildcard vmm/*/*.h tests/unit/*.h) $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(VMM_UNIT_CC) $(filter-out -M%,$(vmm_unit_flags)) -fno-sanitize=all -fsanitize=thread -Wno-tsan $(filter %.c,$^) -lcmocka -o $@
+
+.PHONY: link-race
+link-race: $(vmm_unit_out)/link_race_test
+	@$< $(RACE_FRAMES)
+
+vmm-unit: $(vmm_unit_bins) $(vmm_unit_out)/link_race_test $(vmm_unit_out)/obj/tests/unit/layout.o
+	@tests/unit/run $@ $(vmm_unit_bins) $(vmm_unit_out)/link_race_test
 
 # ---- fuzzers: each runs on a copy of its corpus, so that a run leaves the tree as it was ---------------------
 vmm_fuzz_out := build/fuzz
@@ -85,7 +100,11 @@ $(vmm_fuzz_out)/fuzz_hypercall: tests/fuzz/fuzz_hypercall.c $(vmm_box:%=%.c) $(w
 	@mkdir -p $(@D)
 	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) $(filter %.c,$^) -o $@
 
-vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn $(vmm_fuzz_out)/fuzz_hypercall
+$(vmm_fuzz_out)/fuzz_link: tests/fuzz/fuzz_link.c $(vmm_link:%=%.c) $(wildcard vmm/*/*.h tests/unit/*.h) $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) -DFAKE_RAM_BYTES=0x40000u $(filter %.c,$^) -o $@
+
+vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn $(vmm_fuzz_out)/fuzz_hypercall $(vmm_fuzz_out)/fuzz_link
 	@tests/fuzz/run $(FUZZ_SECONDS) $^
 
 -include $(wildcard $(vmm_unit_out)/obj/*/*/*.d $(vmm_unit_out)/obj/*/*/*/*.d)

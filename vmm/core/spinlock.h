@@ -17,7 +17,7 @@ static inline void spin_lock(struct spinlock *lock) {
 
 /** Takes the lock if nobody has it or waits for it. */
 static inline bool spin_try_lock(struct spinlock *lock) {
-    uint32_t ticket = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    uint32_t ticket = __atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE);
     return __atomic_compare_exchange_n(&lock->next, &ticket, ticket + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
