@@ -22,7 +22,7 @@ static uint32_t number_of(uint32_t slot, const char *attribute)
     return (uint32_t)sysfs_number(path, 0);
 }
 
-/* Slots of all functions that are no jacks; PCI names are as many as slots at most. */
+/* Slots of all functions but jacks and, in slot 0, the virtual machine's host bridge. */
 static uint32_t find(bool is_there[MAX_FUNCTIONS])
 {
     static char names[MAX_FUNCTIONS][32];
@@ -31,7 +31,7 @@ static uint32_t find(bool is_there[MAX_FUNCTIONS])
     memset(is_there, 0, MAX_FUNCTIONS * sizeof is_there[0]);
     for (size_t i = 0; i < named; i++) {
         const int slot = sysfs_slot(names[i]);
-        if (slot >= 0 && !jack_is_in((uint32_t)slot)) {
+        if (slot > 0 && !jack_is_in((uint32_t)slot)) {
             is_there[slot] = true;
             count++;
         }

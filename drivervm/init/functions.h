@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The PCI functions of the bus, but for jacks. */
+/* The PCI functions of the bus, but for jacks and the host bridge. */
 #ifndef DRIVERVM_FUNCTIONS_H
 #define DRIVERVM_FUNCTIONS_H
 

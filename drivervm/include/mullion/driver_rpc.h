@@ -56,13 +56,13 @@ struct rpc_index {
     uint32_t index;
 };
 
-/** A PCI function of the driver VM's bus that is not a jack. */
+/** A PCI function of the driver VM's bus that is neither a jack nor the host bridge. */
 struct rpc_function {
     uint32_t slot; /* device << 3 | function */
     uint16_t vendor, device;
     uint32_t class_code;
     char driver[32];  /* empty: none is bound */
-    char reason[128]; /* why none is bound: "no driver", "driver e1000e: error -5" ... */
+    char reason[128]; /* why none is bound: "no driver", "driver e1000e: error -5" ...; firmware that a bound one misses */
 };
 
 /** A physical network port. */
