@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocol between the agent and the driver VM, over the byte channel of a console link. The agent asks, the driver
- * VM answers each request once, in order, with the same type and sequence number; RPC_CHANGED alone comes unasked.
- * A frame is a header and at most RPC_MAX_BYTES of payload, little-endian. Whoever reads a frame that does not check
- * skips one byte and looks for the next magic. Neither side trusts the other: every count and index is checked.
+ * The protocol between the agent and the driver VM, over the byte channel of a console link. The agent asks,
+ * the driver VM answers each request once, in order, with the same type and sequence number; RPC_CHANGED
+ * alone comes unasked. A frame is a header and at most RPC_MAX_BYTES of payload, little-endian. Whoever reads
+ * a frame that does not check skips one byte and looks for the next magic. Neither side trusts the other:
+ * every count and index is checked.
  */
 #ifndef MULLION_DRIVER_RPC_H
 #define MULLION_DRIVER_RPC_H
@@ -22,7 +23,8 @@ enum rpc_type {
     RPC_SET_UPLINK = 4, /* rpc_uplink: none */
     RPC_SET_JACK = 5,   /* rpc_jack: none */
     RPC_POWER_OFF = 6,  /* none: none, then it powers off */
-    RPC_CHANGED = 7,    /* driver VM only, sequence 0, no payload: a carrier or the list of ports is not what it was */
+    RPC_CHANGED =
+        7, /* driver VM only, sequence 0, no payload: a carrier or the list of ports is not what it was */
     RPC_TYPE_COUNT = 8,
 };
 
@@ -62,7 +64,8 @@ struct rpc_function {
     uint16_t vendor, device;
     uint32_t class_code;
     char driver[32];  /* empty: none is bound */
-    char reason[128]; /* why none is bound: "no driver", "driver e1000e: error -5" ...; firmware that a bound one misses */
+    char reason[128]; /* why none is bound: "no driver", "driver e1000e: error -5" ...; or what a bound one
+                         misses */
 };
 
 /** A physical network port. */
