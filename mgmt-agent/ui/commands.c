@@ -59,6 +59,14 @@ static void run_spin(const struct machine *machine, const char *argument)
     console_print("spun %" PRIu64 " turns\n", turns);
 }
 
+/* Only in the test image: the driver VM ends. */
+static int run_kill_driver(struct machine *machine, struct failure *failure)
+{
+    struct mullion_partition_ref ref = {.id = machine->driver.id};
+    (void)failure;
+    return os_hypercall(MULLION_CALL_PARTITION_STOP, &ref) == 0 ? 0 : -1;
+}
+
 /* Only in the test image: an exception in the agent itself. */
 static int run_crash_agent(struct machine *machine, struct failure *failure)
 {
@@ -91,6 +99,7 @@ static const struct command commands[] = {
     {"reboot", "stop all partitions and restart the box", run_reboot, NULL, false},
     {"shutdown", "stop all partitions and switch the box off", run_shutdown, NULL, false},
 #ifdef MULLION_PLANTED_CRASH
+    {"kill-driver", "test image: the driver VM dies", run_kill_driver, NULL, false},
     {"crash-agent", "test image: the agent dies", run_crash_agent, NULL, false},
 #endif
 };
