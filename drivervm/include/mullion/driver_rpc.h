@@ -23,8 +23,7 @@ enum rpc_type {
     RPC_SET_UPLINK = 4, /* rpc_uplink: none */
     RPC_SET_JACK = 5,   /* rpc_jack: none */
     RPC_POWER_OFF = 6,  /* none: none, then it powers off */
-    RPC_CHANGED =
-        7, /* driver VM only, sequence 0, no payload: a carrier or the list of ports is not what it was */
+    RPC_CHANGED = 7,    /* unasked, sequence 0, no payload: a carrier or the list of ports has changed */
     RPC_TYPE_COUNT = 8,
 };
 
@@ -64,8 +63,7 @@ struct rpc_function {
     uint16_t vendor, device;
     uint32_t class_code;
     char driver[32];  /* empty: none is bound */
-    char reason[128]; /* why none is bound: "no driver", "driver e1000e: error -5" ...; or what a bound one
-                         misses */
+    char reason[128]; /* why none is bound, or what a bound one misses; empty: all is well */
 };
 
 /** A physical network port. */
