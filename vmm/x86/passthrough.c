@@ -347,7 +347,7 @@ static void reset_bus(uint16_t bridge) {
     pci_host_write(bridge, BRIDGE_CONTROL, control & ~(uint32_t)BRIDGE_RESET, 0xffff0000);
 }
 
-/** Nobody waits here until it is over: see PARTITION_RESET in abi.h. @return false: there is no way */
+/** Nobody waits here until it is over: see PCI_ASSIGN in abi.h. @return false: there is no way */
 static bool reset(const struct passed *f) {
     uint16_t bdf = f->host->info.bdf;
     uint32_t express = pci_host_find(f->host, PCI_CAP_EXPRESS);

@@ -222,9 +222,9 @@ struct mullion_pci_info {
 
 /** PCI_ASSIGN: plugs a PCI function into a slot of a MULLION_STATE_DEFINED partition that shares CPU 0; until an IOMMU
  * keeps DMA apart only that one can have any. DESTROY gives it back. When the partition ends, however it ends, DMA ends
- * first and the function's reset begins; the VMM does not wait until it is over: RESET is due 10 ms later, START (or
- * another PCI_ASSIGN of the function) 100 ms after RESET. RESET fails with -MULLION_E_PCI_UNUSABLE if a function has no
- * way to be reset: only DESTROY is left. */
+ * first and the function's reset begins; the VMM does not wait until it is over: RESET is due 100 ms later, and so is
+ * another PCI_ASSIGN of the function; START is due 100 ms after these. RESET fails with -MULLION_E_PCI_UNUSABLE if a
+ * function has no way to be reset: only DESTROY is left. */
 struct mullion_pci_assign {
     uint32_t id, slot;    /* in: 1..MACHINE_SLOTS-1 */
     uint32_t index, zero; /* in: as in PCI_INFO */
