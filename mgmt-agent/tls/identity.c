@@ -116,6 +116,15 @@ int tls_identity_make(const char *name, const uint8_t address[4], uint8_t to[TLS
     return error != 0 ? -1 : 0;
 }
 
+static void forget(void)
+{
+    tls_retire();
+    mbedtls_pk_free(&key);
+    mbedtls_x509_crt_free(&certificate);
+    mbedtls_pk_init(&key);
+    mbedtls_x509_crt_init(&certificate);
+}
+
 /* A key that belongs to the certificate, both wholly inside the bytes. */
 static int take(const uint8_t *from, size_t bytes)
 {
@@ -139,12 +148,12 @@ int tls_identity_use(const uint8_t *from, size_t bytes)
     if (tls_crypto_start() != 0) {
         return -1;
     }
-    mbedtls_pk_free(&key);
-    mbedtls_x509_crt_free(&certificate);
-    mbedtls_pk_init(&key);
-    mbedtls_x509_crt_init(&certificate);
-    memset(digest, 0, sizeof(digest));
-    return take(from, bytes) != 0 ? -1 : tls_serve(&certificate, &key);
+    forget();
+    if (take(from, bytes) != 0) {
+        forget();
+        return -1;
+    }
+    return tls_serve(&certificate, &key);
 }
 
 void tls_identity_fingerprint(char text[TLS_FINGERPRINT_BYTES])

@@ -183,11 +183,17 @@ int tls_crypto_start(void)
     return os_random(&probe, 1) == 0 && psa_crypto_init() == PSA_SUCCESS ? 0 : -1;
 }
 
-int tls_serve(mbedtls_x509_crt *certificate, mbedtls_pk_context *key)
+void tls_retire(void)
 {
     if (has_config) {
         mbedtls_ssl_config_free(&config);
     }
+    has_config = false;
+}
+
+int tls_serve(mbedtls_x509_crt *certificate, mbedtls_pk_context *key)
+{
+    tls_retire();
     mbedtls_ssl_config_init(&config);
     has_config = mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
                                              MBEDTLS_SSL_PRESET_DEFAULT) == 0 &&

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t question[PROBE_FRAME_BYTES];
     struct lease lease;
     struct probe probe;
-    check(&lease, lease_check(data, size, mac, &lease));
+    enum lease_verdict verdict = lease_check(data, size, mac, &lease);
+    check(&lease, verdict);
     probe_start(&probe, mac, address, 0);
     probe_turn(&probe, 0, question);
     bool heard = probe_hears(&probe, data, size);

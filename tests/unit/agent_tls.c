@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The box's identity: what is made can be used again, byte for byte, and nothing else can. */
+#include "agent_test.h"
+#include "tls/identity.h"
+#include "tls/tls.h"
+
+static uint8_t identity[TLS_IDENTITY_BYTES];
+static size_t bytes;
+
+static int make(void **state)
+{
+    (void)state;
+    static const uint8_t address[4] = {192, 0, 2, 7};
+    return tls_identity_make("rack-7", address, identity, &bytes);
+}
+
+static void identity_is_kept_by_its_bytes(void **state)
+{
+    (void)state;
+    char first[TLS_FINGERPRINT_BYTES];
+    char second[TLS_FINGERPRINT_BYTES];
+    assert_int_equal(tls_identity_use(identity, bytes), 0);
+    tls_identity_fingerprint(first);
+    assert_int_equal(strlen(first), 32 * 3 - 1);
+    assert_int_equal(tls_identity_use(identity, bytes), 0);
+    tls_identity_fingerprint(second);
+    assert_string_equal(first, second);
+    print_message("identity: %zu bytes\n", bytes);
+}
+
+static void each_identity_is_its_own(void **state)
+{
+    (void)state;
+    uint8_t other[TLS_IDENTITY_BYTES];
+    size_t other_bytes;
+    assert_int_equal(tls_identity_make("rack-7", NULL, other, &other_bytes), 0);
+    assert_memory_not_equal(identity, other, 100);
+}
+
+static void longest_name_fits(void **state)
+{
+    (void)state;
+    uint8_t other[TLS_IDENTITY_BYTES];
+    size_t other_bytes;
+    assert_int_equal(tls_identity_make("a123456789b123456789c123456789d", NULL, other, &other_bytes), 0);
+    assert_int_equal(tls_identity_use(other, other_bytes), 0);
+}
+
+static void damaged_identity_is_not_used(void **state)
+{
+    (void)state;
+    uint8_t copy[TLS_IDENTITY_BYTES] = {0};
+    char text[TLS_FINGERPRINT_BYTES];
+    assert_int_equal(tls_identity_use(copy, 0), -1);
+    assert_int_equal(tls_identity_use(copy, sizeof(copy)), -1);
+    for (size_t cut = 0; cut < bytes; cut += 7) {
+        memcpy(copy, identity, bytes);
+        assert_int_equal(tls_identity_use(copy, cut), -1);
+    }
+    memcpy(copy, identity, bytes);
+    copy[20] ^= 1; /* in the private key: it no longer belongs to the certificate */
+    assert_int_equal(tls_identity_use(copy, bytes), -1);
+    tls_identity_fingerprint(text);
+    assert_string_equal(text, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(identity_is_kept_by_its_bytes, make),
+        cmocka_unit_test_setup(each_identity_is_its_own, make),
+        cmocka_unit_test(longest_name_fits),
+        cmocka_unit_test_setup(damaged_identity_is_not_used, make),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
