@@ -7,8 +7,7 @@
 #define IOAPIC_PINS 24
 
 struct ioapic {
-    uint32_t select;
-    uint32_t id;
+    uint32_t select, id;
     uint64_t redirection[IOAPIC_PINS];
     uint32_t raised; /* edges that arrived while masked: delivered at unmask */
 };

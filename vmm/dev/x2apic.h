@@ -12,10 +12,7 @@
 #define X2APIC_ERROR       (-1) /* the access gets #GP(0) */
 #define X2APIC_LVT_COUNT   6
 
-#define MSR_APIC_BASE    0x1bu
-#define MSR_TSC_DEADLINE 0x6e0u
-#define MSR_X2APIC_FIRST 0x800u
-#define MSR_X2APIC_LAST  0x8ffu
+enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC_FIRST = 0x800, MSR_X2APIC_LAST = 0x8ff };
 
 /* Interrupt command register, AMD64 APM volume 2, section 16.5. */
 #define ICR_MODE(icr)      ((unsigned)((icr) >> 8 & 7))

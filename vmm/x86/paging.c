@@ -28,18 +28,16 @@ static const uint64_t rights_bits[] = {
     [PAGING_WRITE_COMBINING] = PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_PWT,
 };
 
-static void map(uint64_t at, uint64_t bytes, uint64_t bits) {
-    if (npt_map_as(&own, gpa(at), hpa(at), bytes, bits) != 0) {
-        log_fatal("out of memory for the VMM's page tables; the pool is exhausted; report this line");
-    }
-}
-
 /** Ordinary memory is mapped page by page: stack guards are taken out later. */
 void paging_map(uint64_t start, uint64_t bytes, enum paging_rights rights) {
     uint64_t first = align_down(start, PAGE_BYTES);
     uint64_t total = align_up(start + bytes, PAGE_BYTES) - first;
     uint64_t step = rights == PAGING_READ_WRITE ? PAGE_BYTES : total;
-    for (uint64_t done = 0; done < total; done += step) { map(first + done, step, rights_bits[rights]); }
+    for (uint64_t at = first; at < first + total; at += step) {
+        if (npt_map_as(&own, gpa(at), hpa(at), step, rights_bits[rights]) != 0) {
+            log_fatal("out of memory for the VMM's page tables; the pool is exhausted; report this line");
+        }
+    }
 }
 
 int paging_map_device(uint64_t at, hpa_t device, uint64_t bytes) {
