@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/linux/model.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +12,11 @@
 #include "os/linux/model_internal.h"
 #include "os/os.h"
 
-#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
-#define WINDOW_BYTES  (8ull << 30)
-#define STATE_BYTES   0x200000u
-#define CONSOLE_BYTES 65536u
-#define TSC_KHZ       1000000u
-#define FRAME         MULLION_FRAME_BYTES
+#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
+#define WINDOW_BYTES (8ull << 30)
+#define STATE_BYTES  0x200000u
+#define TSC_KHZ      1000000u
+#define FRAME        MULLION_FRAME_BYTES
 
 struct guest {
     struct mullion_partition_info info;
@@ -37,15 +35,8 @@ static struct {
     uint32_t shown;       /* partition in the window, 0: none */
     uint32_t shares_cpu0; /* partition, 0: none */
     struct mullion_event_wait events;
-    char console[CONSOLE_BYTES], returned[CONSOLE_BYTES];
-    size_t console_used;
-    char typed[1024];
-    size_t typed_used;
     enum model_power power;
-    bool terminal, input_ended;
-    int watched; /* descriptor, 0: none */
     uint64_t advanced_ms;
-    bool console_is_stuck;
     unsigned calls_to_death; /* 0: it lives */
     bool death_after_call;
     jmp_buf *death;
@@ -91,6 +82,7 @@ void model_boot(unsigned cpu_count)
 {
     memory_make();
     memset(&vmm, 0, sizeof(vmm));
+    console_boot();
     ports_boot();
     memset(state_area, 0, sizeof(state_area));
     memset(vmm.owner, MULLION_OWNER_FREE, sizeof(vmm.owner));
@@ -129,11 +121,6 @@ void model_die_at(unsigned call, bool after, jmp_buf *where)
     vmm.calls_to_death = call;
     vmm.death_after_call = after;
     vmm.death = where;
-}
-
-void model_stick_console(bool stuck)
-{
-    vmm.console_is_stuck = stuck;
 }
 
 void model_break_cpu(unsigned cpu)
@@ -198,22 +185,6 @@ const char *model_guest_input(uint32_t id)
     return guest->input;
 }
 
-void model_type(const char *text)
-{
-    size_t bytes = strlen(text);
-    memcpy(vmm.typed + vmm.typed_used, text, bytes);
-    vmm.typed_used += bytes;
-    vmm.events.events |= MULLION_EVENT_HOST_INPUT;
-}
-
-const char *model_output(void)
-{
-    memcpy(vmm.returned, vmm.console, vmm.console_used);
-    vmm.returned[vmm.console_used] = 0;
-    vmm.console_used = 0;
-    return vmm.returned;
-}
-
 enum model_power model_power(void)
 {
     return vmm.power;
@@ -239,11 +210,6 @@ uint8_t *model_memory(uint32_t id, uint64_t gpa)
         }
     }
     return NULL;
-}
-
-void model_use_terminal(void)
-{
-    vmm.terminal = true;
 }
 
 /* ---- calls
@@ -273,11 +239,6 @@ void model_count_pci(uint32_t count)
 void model_advance(uint64_t ms)
 {
     vmm.advanced_ms += ms;
-}
-
-void model_watch(int descriptor)
-{
-    vmm.watched = descriptor;
 }
 
 static int guest_find(uint32_t id, struct guest **guest)
@@ -641,11 +602,6 @@ static int call_counters(void *request)
     return error;
 }
 
-static char *buffer_at(const struct mullion_buffer *buffer)
-{
-    return (char *)(uintptr_t)buffer->gpa; // NOLINT(performance-no-int-to-ptr): addresses are pointers here
-}
-
 static int call_console_read(void *request)
 {
     struct mullion_buffer *buffer = request;
@@ -658,7 +614,7 @@ static int call_console_read(void *request)
     buffer->offset = buffer->offset < info->console_first ? info->console_first : buffer->offset;
     uint32_t moved = 0;
     for (uint64_t at = buffer->offset; at < info->console_next && moved < buffer->bytes; at++) {
-        buffer_at(buffer)[moved++] = guest->output[at % sizeof(guest->output)];
+        model_buffer(buffer)[moved++] = guest->output[at % sizeof(guest->output)];
     }
     buffer->bytes = moved;
     return 0;
@@ -674,101 +630,15 @@ static int call_console_write(void *request)
     }
     size_t room = sizeof(guest->input) - 1 - guest->input_used;
     buffer->bytes = buffer->bytes < room ? buffer->bytes : (uint32_t)room;
-    memcpy(guest->input + guest->input_used, buffer_at(buffer), buffer->bytes);
+    memcpy(guest->input + guest->input_used, model_buffer(buffer), buffer->bytes);
     guest->input_used += buffer->bytes;
-    return 0;
-}
-
-static int call_host_read(void *request)
-{
-    struct mullion_buffer *buffer = request;
-    if (vmm.terminal) {
-        ssize_t got = read(STDIN_FILENO, buffer_at(buffer), buffer->bytes);
-        if (got <= 0 && vmm.watched == 0) {
-            exit(0);
-        }
-        vmm.input_ended = got <= 0;
-        buffer->bytes = got > 0 ? (uint32_t)got : 0;
-        return 0;
-    }
-    size_t moved = buffer->bytes < vmm.typed_used ? buffer->bytes : vmm.typed_used;
-    memcpy(buffer_at(buffer), vmm.typed, moved);
-    vmm.typed_used -= moved;
-    memmove(vmm.typed, vmm.typed + moved, vmm.typed_used);
-    buffer->bytes = (uint32_t)moved;
-    return 0;
-}
-
-static int call_host_write(void *request)
-{
-    struct mullion_buffer *buffer = request;
-    if (vmm.terminal) {
-        fwrite(buffer_at(buffer), 1, buffer->bytes, stdout);
-        fflush(stdout);
-        return 0;
-    }
-    size_t room = sizeof(vmm.console) - 1 - vmm.console_used;
-    room = vmm.console_is_stuck ? 0 : room;
-    size_t moved = buffer->bytes < room ? buffer->bytes : room;
-    memcpy(vmm.console + vmm.console_used, buffer_at(buffer), moved);
-    vmm.console_used += moved;
-    buffer->bytes = (uint32_t)moved;
-    return 0;
-}
-
-static bool any_event(void)
-{
-    return (vmm.events.events | vmm.events.state_mask | vmm.events.console_mask | vmm.events.port_mask) != 0;
-}
-
-/* Milliseconds to the deadline, rounded up, for poll(). */
-static int poll_ms(uint64_t deadline_tsc)
-{
-    uint64_t now = os_tsc();
-    if (deadline_tsc == UINT64_MAX) {
-        return -1;
-    }
-    uint64_t ms = deadline_tsc > now ? (deadline_tsc - now) / TSC_KHZ + 1 : 0;
-    return ms < 60000 ? (int)ms : 60000;
-}
-
-static void wait_really(uint64_t deadline_tsc)
-{
-    struct pollfd fds[2] = {{.fd = vmm.input_ended ? -1 : STDIN_FILENO, .events = POLLIN},
-                            {.fd = vmm.watched > 0 ? vmm.watched : -1, .events = POLLIN}};
-    if (poll(fds, 2, poll_ms(deadline_tsc)) > 0) {
-        vmm.events.events |= fds[0].revents != 0 ? MULLION_EVENT_HOST_INPUT : 0;
-        vmm.events.events |= fds[1].revents != 0 ? MULLION_EVENT_PORT : 0;
-    }
-}
-
-/* Tests never sleep: without an event the deadline has passed at once. */
-static int call_wait(void *request)
-{
-    struct mullion_event_wait *wait = request;
-    if (vmm.terminal && !any_event()) {
-        wait_really(wait->deadline_tsc);
-    }
-    vmm.events.events |= any_event() ? 0 : MULLION_EVENT_TIMEOUT;
-    *wait = vmm.events;
-    vmm.events = (struct mullion_event_wait){.events = 0};
-    return 0;
-}
-
-static int call_log(void *request)
-{
-    static const char log[] = "vmm: this is the model's log\n";
-    struct mullion_buffer *buffer = request;
-    uint64_t left = buffer->offset < sizeof(log) - 1 ? sizeof(log) - 1 - buffer->offset : 0;
-    buffer->bytes = left < buffer->bytes ? (uint32_t)left : buffer->bytes;
-    memcpy(buffer_at(buffer), log + (left > 0 ? buffer->offset : 0), buffer->bytes);
     return 0;
 }
 
 static int power(enum model_power what)
 {
     vmm.power = what;
-    if (vmm.terminal) {
+    if (model_has_terminal()) {
         exit(0);
     }
     return -MULLION_E_HARDWARE;

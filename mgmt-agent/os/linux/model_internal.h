@@ -11,6 +11,15 @@ uint32_t model_sharer(void);
 struct mullion_event_wait *model_events(void);
 void model_count_pci(uint32_t count);
 
+/* model_console.c */
+void console_boot(void);
+bool model_has_terminal(void);
+char *model_buffer(const struct mullion_buffer *buffer);
+int call_host_read(void *request);
+int call_host_write(void *request);
+int call_wait(void *request);
+int call_log(void *request);
+
 /* model_ports.c */
 void ports_boot(void);
 void ports_reset(uint32_t id);
