@@ -135,4 +135,4 @@ agent-fuzz: $(agent_fuzzers)
 			-artifact_prefix=build/fuzz/$$name- build/fuzz/new/$$name tests/fuzz/corpus/$${name#fuzz_} || exit 1; done
 FUZZ_TARGETS += agent-fuzz
 
--include $(wildcard $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d $(agent_out)/obj*/*/*/*.d)
+-include $(wildcard $(agent_out)/https-*.d $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d $(agent_out)/obj*/*/*/*.d)

@@ -37,6 +37,7 @@ static struct probe probe;
 static enum purpose purpose;
 static uint8_t held[OS_FRAME_BYTES];
 static size_t held_bytes;
+static bool more_frames; /* the last turn left some */
 static uint64_t fallback_ms, link_check_ms;
 static struct {
     uint8_t address[4];
@@ -275,6 +276,7 @@ static bool frames_take(void)
             pass(frame, bytes);
         }
     }
+    more_frames = count == FRAMES_PER_TURN;
     return count > 0;
 }
 
@@ -441,7 +443,7 @@ uint64_t net_deadline(void)
     for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         at = others[i] < at ? others[i] : at;
     }
-    return at * khz;
+    return more_frames ? 0 : at * khz;
 }
 
 const struct net_status *net_status(void)

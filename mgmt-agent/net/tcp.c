@@ -125,6 +125,7 @@ static void close_(struct stream *stream, bool abort)
         tcp_arg(pcb, NULL);
         tcp_recv(pcb, NULL);
         tcp_err(pcb, NULL);
+        tcp_setprio(pcb, TCP_PRIO_MIN); /* a client that drags its end out gives way to any new one */
         if (abort || tcp_close(pcb) != ERR_OK) {
             tcp_abort(pcb);
         }
