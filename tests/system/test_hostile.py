@@ -123,8 +123,9 @@ def attack(tmp_path_factory):
     text = variants.manifest(
         partition("hostile", [1], memory="64MiB", kernel="hostile.elf", initramfs="", cmdline="console=ttyS0",
                   onReboot="stop", onCrash="stop"),
-        partition(NEIGHBOUR, [2, 3], cmdline=f"console=ttyS0 name={NEIGHBOUR}"))
-    image = variants.build(folder, text, {**LINUX, "hostile.elf": GUESTS / "hostile.elf"})
+        partition(NEIGHBOUR, [2, 3], cmdline=f"console=ttyS0 name={NEIGHBOUR}"),
+        links=[("net", "hostile", NEIGHBOUR)])
+    image = variants.build(folder, text, {**LINUX, "hostile.elf": GUESTS / "hostile.elf"}, variants.WITHOUT_DRIVER_VM)
     with Machine(image, name="hostile") as machine:
         agent = Agent(machine)
         agent.wait_status()

@@ -12,6 +12,8 @@
 
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+#define RING_SLOT 8u /* where the manifest gives the guest a network port */
+
 #define NO_FAULT  (-1)
 #define VECTOR_DB 1
 #define VECTOR_UD 6
@@ -40,9 +42,10 @@ struct row {
 };
 
 /* Tables of rows, one per file. */
-extern const struct row rows_cpu[], rows_msr[], rows_port[], rows_memory[], rows_apic[], rows_mode[];
+extern const struct row rows_cpu[], rows_msr[], rows_port[], rows_memory[], rows_apic[], rows_mode[],
+    rows_ring[];
 extern const size_t rows_cpu_count, rows_msr_count, rows_port_count, rows_memory_count, rows_apic_count,
-    rows_mode_count;
+    rows_mode_count, rows_ring_count;
 
 /* console.c */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));

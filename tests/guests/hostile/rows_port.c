@@ -97,12 +97,13 @@ static uint32_t config_read(uint32_t bdf, uint32_t offset)
     return port_in32(MACHINE_PORT_PCI_DATA);
 }
 
-/* Configuration space holds the host bridge and nothing else, on no bus. */
+/* Configuration space holds the host bridge, the port that the manifest gives, and nothing else, on no bus.
+ */
 static void row_pci_config(void)
 {
     unsigned found = 0;
     for (uint32_t bdf = 1; bdf < PORTS; bdf += bdf < 256 ? 1 : 8) {
-        found += config_read(bdf, 0) != 0xffffffffu ? 1u : 0u;
+        found += bdf != RING_SLOT && config_read(bdf, 0) != 0xffffffffu ? 1u : 0u;
     }
     const uint32_t before = config_read(0, 4);
     port_out32(MACHINE_PORT_PCI_DATA, 0xffffffffu);
