@@ -116,6 +116,7 @@ agent_tests := $(patsubst tests/unit/%.c,build/unit/%,$(wildcard tests/unit/agen
 build/unit/agent_%: tests/unit/agent_%.c tests/unit/agent_test.h $(agent_linux_objects) $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(AGENT_CC) $(agent_linux_flags) -o $@ $(filter %.c %.o,$^) $(agent_host_library) -lcmocka
+build/unit/agent_os: $(agent_out)/obj-linux/os/heap.o $(agent_out)/obj-linux/os/virtio.o
 agent-unit: $(agent_tests)
 	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit

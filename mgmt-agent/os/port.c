@@ -58,9 +58,17 @@ int os_net_open(uint32_t slot, uint8_t mac[6])
     return error;
 }
 
+/* A port that broke down has no link; it is started again, and the link rises later. */
 bool os_net_link(void)
 {
-    return !net.broken && (virtio_config(&net, NET_CONFIG_LINK) & 1) != 0;
+    uint8_t mac[6];
+    if (!net.broken && (virtio_config(&net, NET_CONFIG_LINK) & 1) != 0) {
+        return true;
+    }
+    if (virtio_is_broken(&net)) {
+        os_net_open(net.slot, mac);
+    }
+    return false;
 }
 
 int os_net_send(const void *frame, size_t bytes)

@@ -13,6 +13,7 @@
 #define STATUS_DRIVER      2u
 #define STATUS_DRIVER_OK   4u
 #define STATUS_FEATURES_OK 8u
+#define STATUS_NEEDS_RESET 0x40u
 #define DESCRIPTOR_WRITE   2u /* the device writes it */
 #define AVAILABLE_QUIET    1u /* no interrupt wanted */
 #define USED_QUIET         1u /* no notification wanted */
@@ -162,6 +163,12 @@ int virtio_open(struct virtio_port *port, uint64_t features)
     }
     virtio_notify(port, VIRTIO_QUEUE_IN);
     return 0;
+}
+
+bool virtio_is_broken(const struct virtio_port *port)
+{
+    return port->broken ||
+           (read8(registers_of(port) + MACHINE_PORT_COMMON + COMMON_STATUS) & STATUS_NEEDS_RESET) != 0;
 }
 
 uint8_t virtio_config(const struct virtio_port *port, uint32_t at)

@@ -60,6 +60,9 @@ struct virtio_port {
  */
 int virtio_open(struct virtio_port *port, uint64_t features);
 
+/** @return whether one side found the other's rings to make no sense: then only virtio_open() helps */
+bool virtio_is_broken(const struct virtio_port *port);
+
 /** @return byte `at` of the device's own configuration */
 uint8_t virtio_config(const struct virtio_port *port, uint32_t at);
 
