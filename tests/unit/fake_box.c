@@ -114,18 +114,6 @@ void window_copy(hpa_t to, hpa_t from, size_t bytes)
     memcpy(in_one_frame(to, bytes), in_one_frame(from, bytes), bytes);
 }
 
-uint16_t window_load16(hpa_t from)
-{
-    uint16_t value;
-    memcpy(&value, in_one_frame(from, sizeof(value)), sizeof(value));
-    return value;
-}
-
-void window_store16(hpa_t to, uint16_t value)
-{
-    memcpy(in_one_frame(to, sizeof(value)), &value, sizeof(value));
-}
-
 void window_close(void)
 {
 }

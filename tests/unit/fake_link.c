@@ -30,26 +30,27 @@ static uint8_t *place(const struct partition *p, uint64_t at, size_t bytes)
     return p->ram + at;
 }
 
-uint16_t ram_load16(const struct partition *p, uint64_t at)
-{
-    check(at % 2 == 0);
-    return __atomic_load_n((uint16_t *)(void *)place(p, at, 2), __ATOMIC_ACQUIRE);
-}
-
-void ram_store16(const struct partition *p, uint64_t at, uint16_t value)
-{
-    check(at % 2 == 0);
-    __atomic_store_n((uint16_t *)(void *)place(p, at, 2), value, __ATOMIC_RELEASE);
-}
-
 void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes)
 {
-    memcpy(to, place(p, from, bytes), bytes);
+    const void *at = place(p, from, bytes);
+    if (bytes == sizeof(uint16_t) && from % 2 == 0) {
+        uint16_t value = __atomic_load_n((const uint16_t *)at, __ATOMIC_ACQUIRE);
+        memcpy(to, &value, sizeof(value));
+    } else {
+        memcpy(to, at, bytes);
+    }
 }
 
 void ram_write(const struct partition *p, uint64_t to, const void *from, size_t bytes)
 {
-    memcpy(place(p, to, bytes), from, bytes);
+    void *at = place(p, to, bytes);
+    if (bytes == sizeof(uint16_t) && to % 2 == 0) {
+        uint16_t value;
+        memcpy(&value, from, sizeof(value));
+        __atomic_store_n((uint16_t *)at, value, __ATOMIC_RELEASE);
+    } else {
+        memcpy(at, from, bytes);
+    }
 }
 
 void ram_copy(const struct partition *to, uint64_t to_at, const struct partition *from, uint64_t from_at,

@@ -169,7 +169,7 @@ static void check_all(void)
     }
     for (unsigned i = 0; i < 2; i++) {
         struct side *from = &sides[i], *to = &sides[!i];
-        const struct link_counters *c = &from->end->end.out.counters;
+        const struct mullion_port_info *c = &from->end->end.out.counters;
         struct fake_used used;
         while (fake_take(to->end, VIRTIO_RX, &used))
             check_frame(from, to, used);

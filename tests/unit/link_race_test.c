@@ -139,13 +139,13 @@ static void race(bool with_cuts)
     for (unsigned i = 0; i < (cuts ? 3u : 2u); i++)
         pthread_join(threads[i], NULL);
     for (unsigned i = 0; i < 2; i++) {
-        const struct link_counters *c = &cpus[i].end->end.out.counters;
+        const struct mullion_port_info *c = &cpus[i].end->end.out.counters;
         assert_int_equal(cpus[i].back, frames);
         assert_int_equal(c->frames + c->dropped_full, frames);
         assert_int_equal(cpus[!i].received, c->frames);
         assert_true(cuts || c->dropped_full == 0);
         assert_false(cpus[i].wrong);
-        assert_int_equal(cpus[i].end->end.broken, 0);
+        assert_int_equal(cpus[i].end->end.out.counters.broken, 0);
     }
     fake_link_free();
 }

@@ -200,7 +200,7 @@ static void headers_that_make_no_sense_are_dropped_and_counted(void **state)
     link_pump(&a->end, NULL);
     assert_int_equal(a->end.out.counters.dropped_invalid, ARRAY_COUNT(bad) + 2);
     assert_int_equal(returned(b, VIRTIO_RX), 0);
-    assert_int_equal(a->end.broken, 0);
+    assert_int_equal(a->end.out.counters.broken, 0);
 }
 
 static void what_the_receiver_did_not_negotiate_is_dropped_and_counted(void **state)
@@ -489,11 +489,11 @@ static void (*const ways[])(struct fake_end *, unsigned, unsigned) = {
 static void check_broken(struct fake_end *offender, struct fake_end *neighbour)
 {
     assert_int_equal(fake_register(offender, 0x14, 1), 15 | VIRTIO_STATUS_NEEDS_RESET);
-    assert_int_equal(offender->end.broken, 1);
+    assert_int_equal(offender->end.out.counters.broken, 1);
     assert_true(offender->interrupts[0] >= 1);
     assert_false(offender->end.out.up || offender->end.out.live || neighbour->end.out.up);
     assert_true(neighbour->end.out.live);
-    assert_int_equal(neighbour->end.broken, 0);
+    assert_int_equal(neighbour->end.out.counters.broken, 0);
     assert_int_equal(fake_register(neighbour, 0x14, 1), 15);
     assert_int_equal(fake_register(neighbour, MACHINE_PORT_CONFIG + 6, 2), 0);
     assert_int_equal(neighbour->interrupts[0], 2); /* up, down */

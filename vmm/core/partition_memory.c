@@ -88,18 +88,6 @@ static size_t good_piece(const struct partition *p, uint64_t at, size_t wanted, 
     return step;
 }
 
-uint16_t ram_load16(const struct partition *p, uint64_t at) {
-    hpa_t host;
-    good_piece(p, at, sizeof(uint16_t), &host);
-    return window_load16(host);
-}
-
-void ram_store16(const struct partition *p, uint64_t at, uint16_t value) {
-    hpa_t host;
-    good_piece(p, at, sizeof value, &host);
-    window_store16(host, value);
-}
-
 void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes) {
     hpa_t host;
     for (size_t done = 0, step; done < bytes; done += step) {

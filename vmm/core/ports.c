@@ -21,8 +21,7 @@ struct port {
     struct link_end end; /* first: the link knows its surroundings by it */
     struct partition *partition;
     uint32_t slot;
-    struct spinlock lock; /* the MSI-X table and `interrupts` */
-    uint64_t interrupts, notifications;
+    struct spinlock lock; /* the registers, the MSI-X table, the count of interrupts */
     struct port *next_free;
 };
 
@@ -65,40 +64,23 @@ static struct port *find(const struct partition *p, uint64_t slot) {
     return place != NULL && place->ops == &port_ops ? place->device : NULL;
 }
 
-static uint64_t read_msix(struct port *port, uint64_t offset, unsigned bytes) {
-    const struct msix *msix = &port->end.virtio.msix;
-    spin_lock(&port->lock);
-    uint64_t value = offset < MACHINE_PORT_PBA    ? msix_table_read(msix, offset - MACHINE_PORT_MSIX, bytes)
-                     : offset == MACHINE_PORT_PBA ? msix_pending(msix)
-                                                  : 0;
-    spin_unlock(&port->lock);
-    return value;
-}
-
 uint64_t ports_read(struct partition *p, uint64_t offset, unsigned bytes) {
     struct port *port = find(p, offset / MACHINE_PORT_BAR_BYTES);
     if (port == NULL) { return UINT64_MAX; }
-    offset %= MACHINE_PORT_BAR_BYTES;
-    return offset < MACHINE_PORT_MSIX ? virtio_read(&port->end.virtio, offset, bytes) : read_msix(port, offset, bytes);
-}
-
-static void write_msix(struct port *port, uint64_t offset, unsigned bytes, uint64_t value) {
-    if (offset >= MACHINE_PORT_PBA) { return; }
     spin_lock(&port->lock);
-    msix_table_write(&port->end.virtio.msix, offset - MACHINE_PORT_MSIX, bytes, value);
-    send_unmasked(port);
+    uint64_t value = virtio_read(&port->end.virtio, offset % MACHINE_PORT_BAR_BYTES, bytes);
     spin_unlock(&port->lock);
+    return value;
 }
 
 void ports_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
     struct port *port = find(p, offset / MACHINE_PORT_BAR_BYTES);
     if (port == NULL) { return; }
-    offset %= MACHINE_PORT_BAR_BYTES;
-    if (offset >= MACHINE_PORT_MSIX) {
-        write_msix(port, offset, bytes, value);
-        return;
-    }
-    switch (virtio_write(&port->end.virtio, offset, bytes, value)) {
+    spin_lock(&port->lock);
+    enum virtio_effect effect = virtio_write(&port->end.virtio, offset % MACHINE_PORT_BAR_BYTES, bytes, value);
+    send_unmasked(port);
+    spin_unlock(&port->lock);
+    switch (effect) {
     case VIRTIO_NOTHING: break;
     case VIRTIO_RUNS: link_run(&port->end); break;
     case VIRTIO_RESET: link_reset(&port->end); break;
@@ -111,7 +93,7 @@ void ports_notify(struct partition *p, uint64_t offset, uint32_t queue) {
     uint64_t slot = offset / MACHINE_PORT_NOTIFY_BYTES;
     struct port *port = find(p, slot);
     if (port == NULL || offset % MACHINE_PORT_NOTIFY_BYTES != 0 || queue >= VIRTIO_QUEUES) { return; }
-    port->notifications++;
+    port->end.out.counters.notifications++;
     __atomic_fetch_or(&p->ports_notified[queue], BIT(slot), __ATOMIC_SEQ_CST);
 }
 
@@ -184,7 +166,7 @@ void link_interrupt(struct link_end *end, uint16_t vector) {
     struct port *port = port_of(end);
     struct msix *msix = &end->virtio.msix;
     spin_lock(&port->lock);
-    port->interrupts++;
+    end->out.counters.interrupts++;
     if (port->partition->id == MULLION_AGENT_ID) {
         event_post(MULLION_EVENT_PORT);
     } else if (msix_raise(msix, vector)) {
@@ -228,6 +210,7 @@ void ports_free(struct partition *p) {
     for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
         struct port *port = find(p, slot);
         if (port == NULL) { continue; }
+        link_reset(&port->end);
         link_disconnect(&port->end);
         p->pci.slots[slot] = (struct pci_slot){0};
         port->next_free = free_ports;
@@ -257,7 +240,6 @@ int port_create(struct partition *p, const struct mullion_port_create *request) 
     free_ports = port->next_free;
     port->partition = p;
     port->slot = request->slot;
-    port->interrupts = port->notifications = 0;
     link_init(&port->end, p, request, tsc_from_us(PATIENCE_US));
     spin_lock(&p->device_lock);
     p->pci.slots[request->slot] = (struct pci_slot){&port_ops, port};
@@ -306,30 +288,20 @@ int port_info(struct mullion_port_info *info) {
     struct port *port;
     int error = find_port(info->id, info->slot, &port);
     if (error != 0) { return error; }
-    struct link_end *end = &port->end;
+    const struct link_end *end = &port->end;
     const struct port *peer = end->peer != NULL ? port_of(end->peer) : NULL;
     bool broken = __atomic_load_n(&end->virtio.needs_reset, __ATOMIC_RELAXED);
-    spin_lock(&end->out.lock);
-    const struct link_counters *counted = &end->out.counters;
-    *info = (struct mullion_port_info){
-        .id = info->id,
-        .slot = info->slot,
-        .kind = end->virtio.kind,
-        .peer = peer != NULL ? peer->partition->id : 0,
-        .peer_slot = peer != NULL ? peer->slot : 0,
-        .status = (peer != NULL ? MULLION_PORT_CONNECTED : 0) | (end->running ? MULLION_PORT_DRIVER_OK : 0) |
-                  (broken ? MULLION_PORT_NEEDS_RESET : 0) | (end->out.up ? MULLION_PORT_LINK_UP : 0),
-        .features = end->running ? end->virtio.features : 0,
-        .frames = counted->frames,
-        .bytes = counted->bytes,
-        .copies = counted->copies,
-        .interrupts = port->interrupts,
-        .notifications = port->notifications,
-        .dropped_full = counted->dropped_full,
-        .dropped_features = counted->dropped_features,
-        .dropped_invalid = counted->dropped_invalid,
-        .broken = end->broken,
-    };
-    spin_unlock(&end->out.lock);
+    spin_lock(&port->end.out.lock);
+    struct mullion_port_info known = end->out.counters;
+    known.status = (peer != NULL ? MULLION_PORT_CONNECTED : 0) | (end->running ? MULLION_PORT_DRIVER_OK : 0) |
+                   (broken ? MULLION_PORT_NEEDS_RESET : 0) | (end->out.up ? MULLION_PORT_LINK_UP : 0);
+    known.features = end->running ? end->virtio.features : 0;
+    spin_unlock(&port->end.out.lock);
+    known.id = info->id;
+    known.slot = port->slot;
+    known.kind = end->virtio.kind;
+    known.peer = peer != NULL ? peer->partition->id : 0;
+    known.peer_slot = peer != NULL ? peer->slot : 0;
+    *info = known;
     return 0;
 }

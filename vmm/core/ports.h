@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Ports and links: the virtio devices plugged into partitions, and the copying between two of them. */
-#ifndef CORE_PORTS_H
-#define CORE_PORTS_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -32,5 +31,3 @@ void ports_work(struct vcpu *vcpu);
 
 /** TSC at which ports_work() wants to be called: 0 if there is work now. */
 uint64_t ports_due(const struct vcpu *vcpu);
-
-#endif

@@ -2,10 +2,10 @@
 /*
  * The only way to a partition's memory: a few 2 MiB windows per CPU, mapped as user pages under SMAP. A frame that was
  * looked at stays in its window until window_close(), which ends each copy of a caller before a guest is entered.
- * Nothing else in the VMM's address space belongs to a partition. Each range must lie in one frame.
+ * Nothing else in the VMM's address space belongs to a partition. Each range must lie in one frame. An aligned 16-bit
+ * word is read and written at once; the order is that of the program.
  */
-#ifndef CORE_WINDOW_H
-#define CORE_WINDOW_H
+#pragma once
 
 #include "core/types.h"
 
@@ -13,14 +13,8 @@ void window_read(hpa_t from, void *to, size_t bytes);
 void window_write(hpa_t to, const void *from, size_t bytes);
 void window_copy(hpa_t to, hpa_t from, size_t bytes);
 
-/** An aligned word, with acquire and release order. */
-uint16_t window_load16(hpa_t from);
-void window_store16(hpa_t to, uint16_t value);
-
 /** Zeroes one frame, and closes the windows. */
 void window_scrub(hpa_t frame);
 
 /** Unmaps all windows of this CPU. */
 void window_close(void);
-
-#endif

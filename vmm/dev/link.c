@@ -56,24 +56,15 @@ static uint32_t smaller(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : 
 
 /* The callers know that the lists hold as many bytes as they move. */
 
-static void take(struct cursor *c, const struct partition *ram, void *to, uint32_t bytes) {
-    for (uint32_t done = 0, step; done < bytes; done += step) {
-        step = smaller(room(c), bytes - done);
-        ram_read(ram, advance(c, step), (uint8_t *)to + done, step);
-    }
-}
+enum local { READ, WRITE, SKIP };
 
-static void put(struct cursor *c, const struct partition *ram, const void *from, uint32_t bytes) {
-    for (uint32_t done = 0, step; done < bytes; done += step) {
-        step = smaller(room(c), bytes - done);
-        ram_write(ram, advance(c, step), (const uint8_t *)from + done, step);
-    }
-}
-
-static void skip(struct cursor *c, uint64_t bytes) {
-    for (uint32_t step; bytes != 0; bytes -= step) {
+/** Between a list and the VMM's own memory. */
+static void local(struct cursor *c, const struct partition *ram, enum local what, void *data, uint64_t bytes) {
+    for (uint32_t step, done = 0; bytes != 0; bytes -= step, done += step) {
         step = smaller(room(c), bytes);
-        advance(c, step);
+        uint64_t at = advance(c, step);
+        if (what == READ) { ram_read(ram, at, (uint8_t *)data + done, step); }
+        if (what == WRITE) { ram_write(ram, at, (const uint8_t *)data + done, step); }
     }
 }
 
@@ -163,13 +154,13 @@ static enum outcome send_frame(struct turn *t) {
     if (bytes < sizeof header + ETHERNET_HEADER || bytes > sizeof header + FRAME_MAX) { return DROP_INVALID; }
     if (!t->from->out.up) { return DROP_FULL; }
     struct cursor from = {.list = &t->source}, to = {.list = &t->target};
-    take(&from, t->from->ram, &header, sizeof header);
+    local(&from, t->from->ram, READ, &header, sizeof header);
     if (!clean_header(&header, bytes - sizeof header)) { return DROP_INVALID; }
     if (!receiver_takes(&header, t->to->virtio.features)) { return DROP_FEATURES; }
     enum outcome outcome = collect(t, bytes);
     if (outcome != MOVED) { return outcome; }
     header.buffers = (uint16_t)t->target.chains;
-    put(&to, t->to->ram, &header, sizeof header);
+    local(&to, t->to->ram, WRITE, &header, sizeof header);
     move(t, &to, &from, bytes - sizeof header);
     return_buffers(t, bytes);
     t->from->out.stalled_since = 0;
@@ -194,7 +185,7 @@ static enum outcome send_bytes(struct turn *t) {
         }
         struct cursor from = {.list = &t->source}, to = {.list = &t->target};
         uint32_t bytes = smaller(smaller(left, t->target.chain[0].bytes), LINK_CALL_BYTES);
-        skip(&from, d->offset);
+        local(&from, t->from->ram, SKIP, NULL, d->offset);
         move(t, &to, &from, bytes);
         return_buffers(t, bytes);
         d->offset += bytes;
@@ -216,7 +207,7 @@ static bool needs_reset(const struct link_end *end) {
 }
 
 static void break_end(struct link_end *end) {
-    __atomic_fetch_add(&end->broken, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&end->out.counters.broken, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&end->virtio.needs_reset, true, __ATOMIC_RELEASE);
     __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
     link_interrupt(end, end->virtio.common.config_vector);
@@ -363,9 +354,10 @@ void link_init(struct link_end *end, const struct partition *ram, const struct m
     end->ram = ram;
     end->patience = patience;
     end->running = end->halted = end->must_acknowledge = false;
-    end->acknowledged = end->broken = end->out.offset = 0;
+    end->out.live = end->out.up = false;
+    end->acknowledged = end->out.offset = 0;
     end->out.due = LINK_NEVER;
-    end->out.counters = (struct link_counters){0};
+    end->out.counters = (struct mullion_port_info){.id = 0};
     spin_unlock(&end->out.lock);
 }
 

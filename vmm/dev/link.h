@@ -9,8 +9,7 @@
  * A direction's lock guards its two rings and everything in struct link_direction. What a link is (who the peer is, who
  * runs) changes only with the locks of both directions held, so either is enough to read it.
  */
-#ifndef DEV_LINK_H
-#define DEV_LINK_H
+#pragma once
 
 #include "core/spinlock.h"
 #include "dev/virtio.h"
@@ -21,18 +20,14 @@
 #define LINK_CALL_BYTES       65536u
 #define LINK_CALL_DESCRIPTORS 128u /* of both rings together */
 
-struct link_counters {
-    uint64_t frames, bytes, copies, dropped_full, dropped_features, dropped_invalid;
-};
-
 struct link_direction {
     struct spinlock lock;
-    bool again;             /* somebody found work but not the lock */
-    bool live, up;          /* the sender's driver runs with good rings; the link is up */
-    uint64_t due;           /* when link_pump() wants to be called by itself, or LINK_NEVER */
-    uint64_t stalled_since; /* since when the receiver has had no buffers, 0: it has some */
-    uint64_t offset;        /* console: bytes of the next chain that have been sent */
-    struct link_counters counters;
+    bool again;                        /* somebody found work but not the lock */
+    bool live, up;                     /* the sender's driver runs with good rings; the link is up */
+    uint64_t due;                      /* when link_pump() wants to be called by itself, or LINK_NEVER */
+    uint64_t stalled_since;            /* since when the receiver has had no buffers, 0: it has some */
+    uint64_t offset;                   /* console: bytes of the next chain that have been sent */
+    struct mullion_port_info counters; /* just the counters of it */
 };
 
 struct link_end {
@@ -43,7 +38,7 @@ struct link_end {
     struct link_end *peer; /* NULL: not connected */
     bool running, halted;  /* its driver set DRIVER_OK; its partition has ended */
     bool must_acknowledge; /* the link rises only if `acknowledged` are this end's features */
-    uint64_t acknowledged, broken;
+    uint64_t acknowledged;
 };
 
 /** Makes an end that was never used, or that link_disconnect() left alone, as after power-up. */
@@ -78,5 +73,3 @@ void link_wake(struct link_end *end);
 
 /** What the agent may know of the end has changed. */
 void link_report(const struct link_end *end);
-
-#endif

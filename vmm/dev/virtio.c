@@ -20,36 +20,20 @@
 
 enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_PCI };
 
-/* By register / 4. A capability: header, BAR, offset, length. The one of CAP_PCI must be there; it leads nowhere. */
+/* By register / 4. A capability: header, BAR, offset, length; that of CAP_NOTIFY also says that all queues share one
+ * port. The one of CAP_PCI must be there; it leads nowhere. */
+// clang-format off
 static const uint32_t config_template[] = {
     [PCI_SUBSYSTEM / 4] = 0x00401af4,
     [PCI_CAPABILITIES / 4] = 0x40,
-    [0x40 / 4] = CAP(0x50, 16, CAP_COMMON),
-    1,
-    MACHINE_PORT_COMMON,
-    0x38,
-    [0x50 / 4] = CAP(0x64, 20, CAP_NOTIFY),
-    0,
-    0,
-    MACHINE_PORT_NOTIFY_BYTES,
-    0 /* all queues share the port */,
-    [0x64 / 4] = CAP(0x74, 16, CAP_ISR),
-    1,
-    MACHINE_PORT_ISR,
-    1,
-    [0x74 / 4] = CAP(0x84, 16, CAP_DEVICE),
-    1,
-    MACHINE_PORT_CONFIG,
-    0x40,
-    [0x84 / 4] = CAP(MSIX_CAP, 20, CAP_PCI),
-    0,
-    0,
-    0,
-    0,
-    [MSIX_CAP / 4] = PCI_CAP_MSIX,
-    MACHINE_PORT_MSIX | 1,
-    MACHINE_PORT_PBA | 1,
+    [0x40 / 4] = CAP(0x50, 16, CAP_COMMON), 1, MACHINE_PORT_COMMON, 0x38,
+    [0x50 / 4] = CAP(0x64, 20, CAP_NOTIFY), 0, 0, MACHINE_PORT_NOTIFY_BYTES, 0,
+    [0x64 / 4] = CAP(0x74, 16, CAP_ISR), 1, MACHINE_PORT_ISR, 1,
+    [0x74 / 4] = CAP(0x84, 16, CAP_DEVICE), 1, MACHINE_PORT_CONFIG, 0x40,
+    [0x84 / 4] = CAP(MSIX_CAP, 20, CAP_PCI), 0, 0, 0, 0,
+    [MSIX_CAP / 4] = PCI_CAP_MSIX, MACHINE_PORT_MSIX | 1, MACHINE_PORT_PBA | 1,
 };
+// clang-format on
 
 uint32_t virtio_config_read(const struct virtio *v, uint32_t reg) {
     bool net = v->kind == MULLION_PORT_NET;
@@ -76,49 +60,34 @@ void virtio_config_write(struct virtio *v, uint32_t reg, uint32_t value, uint32_
     }
 }
 
-/* ---- the common registers: a table of all, then what a write means ---- */
+/* ---- the common registers: when each can be written and its size, then what a write means ---- */
 
-enum when { NEVER, ALWAYS, BEFORE_FEATURES, BEFORE_RUN, BEFORE_ENABLED };
+enum { NEVER = 0x10, ALWAYS = 0x20, BEFORE_FEATURES = 0x30, BEFORE_RUN = 0x40, BEFORE_ENABLED = 0x50, WHEN = 0xf0 };
 
-#define COMMON(field) offsetof(struct virtio_common, field), sizeof(((struct virtio_common *)0)->field)
-#define QUEUE(field)                                                                                                   \
-    sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field),                                        \
-        sizeof(((struct virtqueue_registers *)0)->field)
-#define LOWER(field)    sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field), 4
-#define UPPER(field)    sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field) + 4, 4
-#define AT(field)       offsetof(struct virtio_common, field)
-#define QUEUE_AT(field) (sizeof(struct virtio_common) + offsetof(struct virtqueue_registers, field))
-
-static const struct common_register {
-    uint8_t offset, bytes;
-    enum when writable;
-} registers[] = {
-    {COMMON(device_select), ALWAYS},
-    {COMMON(device_features), NEVER},
-    {COMMON(driver_select), ALWAYS},
-    {COMMON(driver_features), BEFORE_FEATURES},
-    {COMMON(config_vector), BEFORE_RUN},
-    {COMMON(queue_count), NEVER},
-    {COMMON(status), ALWAYS},
-    {COMMON(generation), NEVER},
-    {COMMON(queue_select), ALWAYS},
-    {QUEUE(size), BEFORE_ENABLED},
-    {QUEUE(vector), BEFORE_RUN},
-    {QUEUE(enabled), BEFORE_ENABLED},
-    {QUEUE(notify_offset), NEVER},
-    {LOWER(descriptors), BEFORE_ENABLED},
-    {UPPER(descriptors), BEFORE_ENABLED},
-    {LOWER(driver), BEFORE_ENABLED},
-    {UPPER(driver), BEFORE_ENABLED},
-    {LOWER(device), BEFORE_ENABLED},
-    {UPPER(device), BEFORE_ENABLED},
+/* Those after QUEUE_SELECT belong to the selected queue; its three addresses are halves of 4 bytes from RINGS on. */
+// clang-format off
+enum {
+    DEVICE_SELECT = 0x00, DEVICE_FEATURES = 0x04, DRIVER_SELECT = 0x08, DRIVER_FEATURES = 0x0c, CONFIG_VECTOR = 0x10,
+    QUEUE_COUNT = 0x12, STATUS = 0x14, GENERATION = 0x15, QUEUE_SELECT = 0x16, QUEUE_SIZE = 0x18, QUEUE_VECTOR = 0x1a,
+    QUEUE_ENABLE = 0x1c, NOTIFY_OFFSET = 0x1e, RINGS = 0x20, COMMON_END = 0x38,
 };
 
-static const struct common_register *register_at(uint64_t offset, unsigned bytes) {
-    for (size_t i = 0; i < ARRAY_COUNT(registers); i++) {
-        if (registers[i].offset == offset && registers[i].bytes == bytes) { return &registers[i]; }
-    }
-    return NULL;
+_Static_assert(offsetof(struct virtio_common, queue_select) == QUEUE_SELECT, "the structure is the register file");
+_Static_assert(sizeof(struct virtio_common) + sizeof(struct virtqueue_registers) == COMMON_END, "as is the queue's");
+
+static const uint8_t registers[COMMON_END] = {
+    [DEVICE_SELECT] = 4 | ALWAYS,            [DEVICE_FEATURES] = 4 | NEVER,    [DRIVER_SELECT] = 4 | ALWAYS,
+    [DRIVER_FEATURES] = 4 | BEFORE_FEATURES, [CONFIG_VECTOR] = 2 | BEFORE_RUN, [QUEUE_COUNT] = 2 | NEVER,
+    [STATUS] = 1 | ALWAYS,                   [GENERATION] = 1 | NEVER,         [QUEUE_SELECT] = 2 | ALWAYS,
+    [QUEUE_SIZE] = 2 | BEFORE_ENABLED,       [QUEUE_VECTOR] = 2 | BEFORE_RUN,  [QUEUE_ENABLE] = 2 | BEFORE_ENABLED,
+    [NOTIFY_OFFSET] = 2 | NEVER,             [RINGS] = 4 | BEFORE_ENABLED,     [RINGS + 4] = 4 | BEFORE_ENABLED,
+    [RINGS + 8] = 4 | BEFORE_ENABLED,        [RINGS + 12] = 4 | BEFORE_ENABLED,
+    [RINGS + 16] = 4 | BEFORE_ENABLED,       [RINGS + 20] = 4 | BEFORE_ENABLED,
+};
+// clang-format on
+
+static bool is_register(uint64_t offset, unsigned bytes) {
+    return offset < COMMON_END && (registers[offset] & ~WHEN) == bytes;
 }
 
 /** Where a common register is kept; NULL: it belongs to a queue that does not exist. */
@@ -142,17 +111,15 @@ static void refresh(struct virtio *v) {
     c->status = (uint8_t)((c->status & STATUS_BITS) | (broken ? VIRTIO_STATUS_NEEDS_RESET : 0));
 }
 
-static bool may_write(const struct virtio *v, enum when when) {
-    bool selected = v->common.queue_select < VIRTIO_QUEUES;
+static bool may_write(const struct virtio *v, uint64_t offset) {
     bool running = (v->common.status & VIRTIO_STATUS_DRIVER_OK) != 0;
-    switch (when) {
-    case NEVER: return false;
+    switch (registers[offset] & WHEN) {
     case ALWAYS: return true;
     case BEFORE_FEATURES: return (v->common.status & VIRTIO_STATUS_FEATURES_OK) == 0;
     case BEFORE_RUN: return !running;
-    case BEFORE_ENABLED: return !running && selected && !v->queues[v->common.queue_select].regs.enabled;
+    case BEFORE_ENABLED: return !running && !v->queues[v->common.queue_select].regs.enabled;
+    default: return false;
     }
-    return false;
 }
 
 static void write_features(struct virtio *v, uint32_t value) {
@@ -185,21 +152,21 @@ static uint16_t enable(const struct virtqueue_registers *r, uint64_t value) {
     return value == 1 && r->descriptors % 16 == 0 && r->driver % 2 == 0 && r->device % 4 == 0;
 }
 
-static enum virtio_effect write_common(struct virtio *v, const struct common_register *row, uint64_t value) {
-    uint8_t *place = place_of(v, row->offset);
-    if (place == NULL || !may_write(v, row->writable)) { return VIRTIO_NOTHING; }
-    switch (row->offset) {
-    case AT(status): return write_status(v, (uint8_t)value);
-    case AT(driver_features): write_features(v, (uint32_t)value); return VIRTIO_NOTHING;
-    case AT(config_vector):
-    case QUEUE_AT(vector): value = value < v->msix.count ? value : VIRTIO_NO_VECTOR; break;
-    case QUEUE_AT(enabled): value = enable(&v->queues[v->common.queue_select].regs, value); break;
-    case QUEUE_AT(size):
+static enum virtio_effect write_common(struct virtio *v, uint64_t offset, unsigned bytes, uint64_t value) {
+    uint8_t *place = place_of(v, offset);
+    if (place == NULL || !may_write(v, offset)) { return VIRTIO_NOTHING; }
+    switch (offset) {
+    case STATUS: return write_status(v, (uint8_t)value);
+    case DRIVER_FEATURES: write_features(v, (uint32_t)value); return VIRTIO_NOTHING;
+    case CONFIG_VECTOR:
+    case QUEUE_VECTOR: value = value < v->msix.count ? value : VIRTIO_NO_VECTOR; break;
+    case QUEUE_ENABLE: value = enable(&v->queues[v->common.queue_select].regs, value); break;
+    case QUEUE_SIZE:
         if (!is_queue_size(value)) { return VIRTIO_NOTHING; }
         break;
     default: break;
     }
-    memcpy(place, &value, row->bytes);
+    memcpy(place, &value, bytes);
     return VIRTIO_NOTHING;
 }
 
@@ -212,26 +179,29 @@ static uint8_t config_byte(const struct virtio *v, uint64_t at) {
     return at < sizeof v->mac ? v->mac[at] : ((const uint8_t *)words)[at - sizeof v->mac];
 }
 
+static uint64_t read_config(const struct virtio *v, uint64_t at, unsigned bytes) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++) { value |= (uint64_t)config_byte(v, at + i) << 8 * i; }
+    return value;
+}
+
 uint64_t virtio_read(struct virtio *v, uint64_t offset, unsigned bytes) {
     uint64_t value = 0;
-    if (offset >= MACHINE_PORT_CONFIG) {
-        for (unsigned i = 0; i < bytes; i++) {
-            value |= (uint64_t)config_byte(v, offset - MACHINE_PORT_CONFIG + i) << 8 * i;
-        }
-    } else if (offset == MACHINE_PORT_ISR) {
-        value = __atomic_exchange_n(&v->isr, 0, __ATOMIC_ACQ_REL);
-    } else {
-        const struct common_register *row = register_at(offset, bytes);
-        const uint8_t *place = row != NULL ? place_of(v, offset) : NULL;
-        refresh(v);
-        if (place != NULL) { memcpy(&value, place, bytes); }
-    }
+    if (offset >= MACHINE_PORT_PBA) { return offset == MACHINE_PORT_PBA ? msix_pending(&v->msix) : 0; }
+    if (offset >= MACHINE_PORT_MSIX) { return msix_table_read(&v->msix, offset - MACHINE_PORT_MSIX, bytes); }
+    if (offset >= MACHINE_PORT_CONFIG) { return read_config(v, offset - MACHINE_PORT_CONFIG, bytes); }
+    if (offset == MACHINE_PORT_ISR) { return __atomic_exchange_n(&v->isr, 0, __ATOMIC_ACQ_REL); }
+    const uint8_t *place = is_register(offset, bytes) ? place_of(v, offset) : NULL;
+    refresh(v);
+    if (place != NULL) { memcpy(&value, place, bytes); }
     return value;
 }
 
 enum virtio_effect virtio_write(struct virtio *v, uint64_t offset, unsigned bytes, uint64_t value) {
-    const struct common_register *row = register_at(offset, bytes);
-    return row != NULL ? write_common(v, row, value) : VIRTIO_NOTHING;
+    if (offset >= MACHINE_PORT_MSIX && offset < MACHINE_PORT_PBA) {
+        msix_table_write(&v->msix, offset - MACHINE_PORT_MSIX, bytes, value);
+    }
+    return is_register(offset, bytes) ? write_common(v, offset, bytes, value) : VIRTIO_NOTHING;
 }
 
 void virtio_reset(struct virtio *v) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The registers of a virtio device on PCI: what its driver sees in configuration space and in BAR 1. Virtio 1.2,
- * section 4.1 (PCI), 5.1 (net), 5.3 (console). Callers hold the partition's device lock, and for configuration space
- * and MSI-X the lock that guards the table.
+ * section 4.1 (PCI), 5.1 (net), 5.3 (console). Callers hold the partition's device lock, and the lock that guards
+ * the MSI-X table.
  */
-#ifndef DEV_VIRTIO_H
-#define DEV_VIRTIO_H
+#pragma once
 
 #include "dev/msix.h"
 #include "dev/pci.h"
@@ -73,12 +72,10 @@ void virtio_reset(struct virtio *v);
 /** What a reset leaves alone: configuration space and MSI-X. */
 void virtio_power_up(struct virtio *v);
 
-/** Access to BAR 1 below MACHINE_PORT_MSIX. What is not a register, of its own size, reads as 0. */
+/** Access to BAR 1. What is not a register, of its own size, reads as 0. */
 uint64_t virtio_read(struct virtio *v, uint64_t offset, unsigned bytes);
 enum virtio_effect virtio_write(struct virtio *v, uint64_t offset, unsigned bytes, uint64_t value);
 
 /** Configuration space: see struct pci_function_ops. */
 uint32_t virtio_config_read(const struct virtio *v, uint32_t reg);
 void virtio_config_write(struct virtio *v, uint32_t reg, uint32_t value, uint32_t lanes);
-
-#endif

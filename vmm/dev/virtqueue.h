@@ -3,8 +3,7 @@
  * The device's side of a split virtqueue. Virtio 1.2, section 2.7. The driver's side is hostile: all that it can write
  * is read once and checked, and a ring that makes no sense is reported as broken.
  */
-#ifndef DEV_VIRTQUEUE_H
-#define DEV_VIRTQUEUE_H
+#pragma once
 
 #include "dev/ram.h"
 
@@ -60,5 +59,3 @@ bool virtqueue_ask(struct virtqueue *q, const struct partition *ram);
 
 /** Does the driver want an interrupt for what was published since this was last asked? */
 bool virtqueue_wants_interrupt(struct virtqueue *q, const struct partition *ram);
-
-#endif

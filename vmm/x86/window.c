@@ -55,41 +55,24 @@ void window_close(void) {
     }
 }
 
-void window_read(hpa_t from, void *to, size_t bytes) {
-    const void *at = window_open(from, bytes);
+/** A word that another CPU may read or write at the same time is moved in one piece. */
+static void copy(void *to, const void *from, size_t bytes) {
     reach_user_pages(true);
-    memcpy(to, at, bytes);
+    if (bytes == sizeof(uint16_t)) {
+        *(volatile uint16_t *)to = *(const volatile uint16_t *)from;
+    } else {
+        memcpy(to, from, bytes);
+    }
     reach_user_pages(false);
 }
 
-void window_write(hpa_t to, const void *from, size_t bytes) {
-    void *at = window_open(to, bytes);
-    reach_user_pages(true);
-    memcpy(at, from, bytes);
-    reach_user_pages(false);
-}
+void window_read(hpa_t from, void *to, size_t bytes) { copy(to, window_open(from, bytes), bytes); }
+
+void window_write(hpa_t to, const void *from, size_t bytes) { copy(window_open(to, bytes), from, bytes); }
 
 void window_copy(hpa_t to, hpa_t from, size_t bytes) {
     const void *source = window_open(from, bytes);
-    void *target = window_open(to, bytes);
-    reach_user_pages(true);
-    memcpy(target, source, bytes);
-    reach_user_pages(false);
-}
-
-uint16_t window_load16(hpa_t from) {
-    const uint16_t *at = window_open(from, sizeof *at);
-    reach_user_pages(true);
-    uint16_t value = __atomic_load_n(at, __ATOMIC_ACQUIRE);
-    reach_user_pages(false);
-    return value;
-}
-
-void window_store16(hpa_t to, uint16_t value) {
-    uint16_t *at = window_open(to, sizeof *at);
-    reach_user_pages(true);
-    __atomic_store_n(at, value, __ATOMIC_RELEASE);
-    reach_user_pages(false);
+    copy(window_open(to, bytes), source, bytes);
 }
 
 void window_scrub(hpa_t frame) {
