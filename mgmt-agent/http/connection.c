@@ -269,7 +269,11 @@ static void time_out(struct connection *c, struct connection_service *service, u
     bool has_asked = (c->phase == CONNECTION_HEAD && c->used > 0) || c->phase == CONNECTION_BODY;
     service->counters.timeouts += c->phase != CONNECTION_LINGER_PHASE;
     if (!has_asked) {
-        release(c, c->phase == CONNECTION_WRITE);
+        bool stuck = c->phase == CONNECTION_WRITE;
+        if (!stuck) {
+            stream_finish(c->stream); /* so that the client can tell this end from a cut wire */
+        }
+        release(c, stuck);
         return;
     }
     c->close = true;

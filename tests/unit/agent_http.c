@@ -266,7 +266,7 @@ static void silent_client_is_let_go_after_its_time(void **state)
     assert_false(client.closed);
     assert_int_equal(connection_deadline(&c), START_MS + CONNECTION_FIRST_MS);
     say("", START_MS + CONNECTION_FIRST_MS);
-    assert_true(client.closed);
+    assert_true(client.finished && client.closed);
     assert_int_equal(client.output_bytes, 0);
     assert_int_equal(service.counters.timeouts, 1);
 }
