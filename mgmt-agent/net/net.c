@@ -338,22 +338,37 @@ static void write_ipv4(struct net_status *to)
 }
 
 /* lwIP writes capitals; RFC 5952, 4.3 wants small letters. */
-static void write_ipv6(struct net_status *to)
+static void write_ipv6(s8_t index, char text[NET_TEXT_BYTES])
+{
+    ip6addr_ntoa_r(netif_ip6_addr(&netif, index), text, NET_TEXT_BYTES);
+    for (; *text != 0; text++) {
+        *text = (char)(*text >= 'A' && *text <= 'F' ? *text + ('a' - 'A') : *text);
+    }
+}
+
+static void write_all_ipv6(struct net_status *to)
 {
     for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES && to->ipv6_count < NET_IPV6_ADDRESSES; i++) {
-        if (!ip6_addr_isvalid(netif_ip6_addr_state(&netif, i))) {
-            continue;
-        }
-        char *text = to->ipv6[to->ipv6_count++];
-        ip6addr_ntoa_r(netif_ip6_addr(&netif, i), text, NET_TEXT_BYTES);
-        for (; *text != 0; text++) {
-            *text = (char)(*text >= 'A' && *text <= 'F' ? *text + ('a' - 'A') : *text);
+        if (ip6_addr_isvalid(netif_ip6_addr_state(&netif, i))) {
+            write_ipv6(i, to->ipv6[to->ipv6_count++]);
         }
     }
 }
 
+/* An IPv6 address that lwIP has given up because another station answered for it; -1: none. */
+static s8_t ipv6_duplicate(void)
+{
+    for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+        if (ip6_addr_isduplicated(netif_ip6_addr_state(&netif, i))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 static void write_problem(struct net_status *to, uint64_t now)
 {
+    s8_t duplicate = ipv6_duplicate();
     if (now < heard.until_ms) {
         snprintf(to->problem, sizeof(to->problem), "%s", heard.text);
     } else if (to->link && config.dhcp && now >= fallback_ms && to->source != NET_FROM_DHCP) {
@@ -362,6 +377,13 @@ static void write_problem(struct net_status *to, uint64_t now)
                  to->source == NET_STATIC
                      ? "the static address is used: correct the server, or ask for no lease"
                      : "the box has no IPv4 address: give it one in the site configuration");
+    } else if (duplicate >= 0) {
+        char address[NET_TEXT_BYTES];
+        write_ipv6(duplicate, address);
+        snprintf(to->problem, sizeof(to->problem),
+                 "network: duplicate address: %s is also used by another station: the box does without it: "
+                 "look for a second box with the same MAC address",
+                 address);
     }
 }
 
@@ -381,7 +403,7 @@ static void status_update(uint64_t now)
     struct net_status fresh = {
         .link = status.link, .https_port = NET_HTTPS_PORT, .generation = status.generation + 1};
     write_ipv4(&fresh);
-    write_ipv6(&fresh);
+    write_all_ipv6(&fresh);
     write_problem(&fresh, now);
     if (!is_same(&fresh, &status)) {
         status = fresh;

@@ -230,6 +230,24 @@ def test_address_in_use_is_defended_and_the_rival_named():
         wire.run(lambda: any(frame[28:32] == ip(STATIC) and frame[38:42] == ip(STATIC) for frame in heard))
 
 
+def test_ipv6_address_of_another_station_is_given_up_and_named():
+    def neighbour(frame):
+        """Answers lwIP's own question for the link-local address: RFC 4862, 5.4."""
+        if frame[12:14] != b"\x86\xdd" or frame[54] != 135:
+            return None
+        everybody = socket.inet_pton(socket.AF_INET6, "ff02::1")
+        answer = struct.pack(">BBHI", 136, 0, 0, 0x20000000) + frame[62:78] + b"\x02\x01" + RIVAL
+        pseudo = frame[62:78] + everybody + struct.pack(">II", len(answer), 58)
+        answer = answer[:2] + struct.pack(">H", checksum(pseudo + answer)) + answer[4:]
+        head = struct.pack(">IHBB", 0x60000000, len(answer), 58, 255) + frame[62:78] + everybody
+        return [b"\x33\x33\0\0\0\1" + RIVAL + b"\x86\xdd" + head + answer]
+
+    with Wire(f"{STATIC}/24", GATEWAY) as wire:
+        wire.answers = [neighbour]
+        line = wire.wait("source=static", "duplicate address: fe80::5054:ff:fe12:3456")
+        assert "ipv6= " in line
+
+
 def test_link_lost_and_found_asks_anew():
     with Wire("dhcp") as wire:
         requests = []
