@@ -25,14 +25,14 @@ static void begin(struct writer *w, const char *key)
     w->comma = true;
 }
 
-static void open(struct writer *w, const char *key, const char *bracket)
+static void bracket_open(struct writer *w, const char *key, const char *bracket)
 {
     begin(w, key);
     append(w, bracket);
     w->comma = false;
 }
 
-static void close(struct writer *w, const char *bracket)
+static void bracket_close(struct writer *w, const char *bracket)
 {
     append(w, bracket);
     w->comma = true;
@@ -40,22 +40,22 @@ static void close(struct writer *w, const char *bracket)
 
 void json_object(struct writer *w, const char *key)
 {
-    open(w, key, "{");
+    bracket_open(w, key, "{");
 }
 
 void json_object_end(struct writer *w)
 {
-    close(w, "}");
+    bracket_close(w, "}");
 }
 
 void json_array(struct writer *w, const char *key)
 {
-    open(w, key, "[");
+    bracket_open(w, key, "[");
 }
 
 void json_array_end(struct writer *w)
 {
-    close(w, "]");
+    bracket_close(w, "]");
 }
 
 void json_text(struct writer *w, const char *key, const char *text)

@@ -206,7 +206,7 @@ static void restarted_agent_finds_the_driver_vm(void **state)
     box_driver_probes();
     model_port_driver(id_of("alpha"), ALPHA_NIC, VIRTIO_FEATURES);
     box_turns(5);
-    strcpy(token, machine.token);
+    memcpy(token, machine.token, sizeof(token));
     uint64_t block = machine.driver.block_base;
     model_restart_agent();
     box_agent_begin();
