@@ -5,8 +5,7 @@ GUESTS := build/guests
 MUSL_CC ?= musl-gcc
 
 .PHONY: guests
-guests: $(GUESTS)/vmlinux $(GUESTS)/bzImage $(GUESTS)/bzImage-6.12 $(GUESTS)/initramfs.cpio $(GUESTS)/hostile.elf \
-	$(GUESTS)/spin.elf
+guests: $(GUESTS)/vmlinux $(GUESTS)/bzImage $(GUESTS)/bzImage-6.12 $(GUESTS)/initramfs.cpio $(GUESTS)/hostile.elf
 
 $(GUESTS)/kernel.path $(GUESTS)/kernel612.path $(GUESTS)/busybox.path: $(GUESTS)/%.path: third_party/pins third_party/fetch
 	@mkdir -p $(@D)
@@ -33,10 +32,6 @@ $(GUESTS)/initramfs.cpio: tests/guests/make-initramfs $(wildcard tests/guests/ro
 	tests/guests/make-initramfs --kernel "$$(cat $(GUESTS)/kernel.path)" \
 		--busybox "$$(cat $(GUESTS)/busybox.path)" --output $@ \
 		$(GUESTS)/bin/guestbench $(GUESTS)/bin/heartbeat $(GUESTS)/bin/netbench $(GUESTS)/bin/registers
-
-$(GUESTS)/spin.elf: tests/guests/spin.S tests/guests/hostile/link.ld
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -s \
-		-T tests/guests/hostile/link.ld -o $@ $<
 
 include tests/guests/hostile/module.mk
 

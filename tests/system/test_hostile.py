@@ -23,10 +23,9 @@ REASONS = {
     "ENTRY_FAILED": r"refused the guest's state",
 }
 # What an emulator of this major version does itself, against the manual: no verdict of the VMM. QEMU 10 executes the
-# memory forms of 0F C7 /6 and /7 as nothing, and looks at the intercept of INVD and WBINVD before it looks at the ring.
+# memory forms of 0F C7 /6 and /7 as nothing.
 EMULATOR_DEFECTS = {
-    10: {*(f"{ring}-{name}" for ring in ("insn", "user") for name in ("vmxon", "vmclear", "vmptrld", "vmptrst")),
-         "user-invd", "user-wbinvd", "user-wbnoinvd"},
+    10: {f"{ring}-{name}" for ring in ("insn", "user") for name in ("vmxon", "vmclear", "vmptrld", "vmptrst")},
 }
 QUIET_COUNTERS = ("refused_hypercalls", "refused_ports", "refused_ipis", "refused_msrs")
 

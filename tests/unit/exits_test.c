@@ -136,6 +136,19 @@ static void an_instruction_that_cannot_be_read_ends_the_partition(void **state)
     assert_int_equal(fake_hvm.skipped, 0);
 }
 
+static void what_is_ignored_is_for_ring_0(void **state)
+{
+    (void)state;
+    fake_hvm.length = 2;
+    exit_ignore(&vcpus[0]);
+    assert_int_equal(fake_hvm.skipped, 2);
+    assert_int_equal(faulted, -1);
+    fake_hvm.code.cpl = 3;
+    exit_ignore(&vcpus[0]);
+    assert_int_equal(fake_hvm.skipped, 2);
+    assert_int_equal(faulted, VECTOR_GP);
+}
+
 static void cr4_takes_what_is_offered_and_keeps_machine_checks_on(void **state)
 {
     (void)state;
@@ -234,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_ends_a_partition_ends_it_with_its_reason),
         TEST(an_instruction_that_cannot_be_read_ends_the_partition),
+        TEST(what_is_ignored_is_for_ring_0),
         TEST(cr4_takes_what_is_offered_and_keeps_machine_checks_on),
         TEST(cr4_cannot_drop_pae_in_long_mode_nor_be_written_by_user_code),
         TEST(cr8_is_the_task_priority),

@@ -157,7 +157,13 @@ void exit_undefined(struct vcpu *vcpu) { vcpu_fault(vcpu, VECTOR_UD, false, 0); 
 
 void exit_protection(struct vcpu *vcpu) { vcpu_fault(vcpu, VECTOR_GP, true, 0); }
 
-void exit_ignore(struct vcpu *vcpu) { exit_skip(vcpu); }
+void exit_ignore(struct vcpu *vcpu) {
+    if (hvm->code(vcpu).cpl == 0) {
+        exit_skip(vcpu);
+    } else { /* not every CPU looks at the ring before the intercept */
+        exit_protection(vcpu);
+    }
+}
 
 void exit_refuse(struct vcpu *vcpu) { partition_end(vcpu, MULLION_REASON_REFUSED_EXIT, vcpu->exit.code); }
 

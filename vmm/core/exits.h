@@ -14,7 +14,7 @@ typedef void exit_handler(struct vcpu *vcpu);
 exit_handler exit_interrupt, exit_cpuid, exit_hlt, exit_port, exit_msr_read, exit_msr_write, exit_mmio, exit_hypercall;
 exit_handler exit_cr_write, exit_xsetbv, exit_exception;
 exit_handler exit_undefined, exit_protection; /* the guest gets #UD, #GP(0) */
-exit_handler exit_ignore;                     /* the instruction is skipped */
+exit_handler exit_ignore;                     /* the instruction is skipped; outside of ring 0: #GP(0) */
 /* The partition is stopped: MULLION_REASON_REFUSED_EXIT, _UNKNOWN_EXIT, _TRIPLE_FAULT, _ENTRY_FAILED, _MACHINE_CHECK.
  */
 exit_handler exit_refuse, exit_unknown, exit_shutdown, exit_entry_failed, exit_machine_check;
