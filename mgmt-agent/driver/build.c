@@ -232,6 +232,11 @@ int driver_load_and_start(struct machine *machine)
         return -1;
     }
     error = os_hypercall(MULLION_CALL_PARTITION_START, &entry);
+    if (error == -MULLION_E_PCI_UNUSABLE) {
+        return driver_fail(
+            driver, "cannot be started again: one of its network functions cannot be reset: no network: "
+                    "restart the box");
+    }
     return error == 0 ? 0 : driver_fail(driver, "cannot be started: %s", words_error(error));
 }
 

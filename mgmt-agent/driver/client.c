@@ -176,6 +176,7 @@ static bool take_hello(struct client *client, const struct rpc_frame *frame)
     client->nics_read = 0;
     memcpy(client->kernel, hello.kernel, sizeof(client->kernel));
     client->greeted = true;
+    client->greetings++;
     client->greet = false;
     return true;
 }

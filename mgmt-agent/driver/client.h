@@ -46,6 +46,7 @@ struct client {
     uint32_t functions_read, nics_read;
     struct rpc_function functions[CLIENT_MAX_FUNCTIONS];
     struct rpc_nic nics[CLIENT_MAX_NICS]; /* slot 0: its answer made no sense */
+    unsigned greetings;                   /* answers to RPC_HELLO: the lists are read anew after each */
     unsigned passes;                      /* times that all ports have been read */
     struct client_jack jacks[MACHINE_SLOTS];
     struct rpc_uplink uplink, uplink_told; /* wanted; confirmed */

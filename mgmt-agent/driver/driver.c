@@ -51,7 +51,7 @@ static void begin(struct driver *driver, uint64_t now_ms)
 {
     driver->phase = DRIVER_BOOTING;
     driver->started_ms = now_ms;
-    driver->passes_seen = 0;
+    driver->greetings_seen = 0;
     os_port_open_stream(DRIVER_SLOT_RPC);
     client_begin(&driver->client, now_ms, BOOT_MS);
 }
@@ -143,6 +143,7 @@ static void died(struct machine *machine, const char *why)
 {
     struct driver *driver = &machine->driver;
     uint64_t now = machine_ms(machine);
+    driver->uplink_trouble[0] = 0;
     driver->deaths = now - driver->started_ms >= CALM_MS ? 1 : driver->deaths + 1;
     ports_withdraw(machine);
     if (driver->deaths > DEATHS) {
@@ -256,13 +257,15 @@ static void uplink_update(struct machine *machine, uint64_t now_ms)
     struct driver *driver = &machine->driver;
     struct uplink_view view = view_of(machine, now_ms);
     const struct client *client = &driver->client;
-    bool listed = client->passes > 0 && client->nics_read == client->nic_count;
+    bool listed = client->greeted && client->nics_read == client->nic_count &&
+                  (client->nic_count > 0 || client->functions_read == client->function_count);
     if (!listed ||
-        (client->passes == driver->passes_seen && now_ms < uplink_deadline(&driver->uplink, &view))) {
+        (client->greetings == driver->greetings_seen && now_ms < uplink_deadline(&driver->uplink, &view))) {
         return;
     }
-    driver->passes_seen = client->passes;
+    driver->greetings_seen = client->greetings;
     const struct rpc_nic *nic = uplink_choose(&driver->uplink, &view, client);
+    uplink_problem(&view, client, nic, driver->uplink_trouble);
     if (nic == NULL ? client->uplink.slot != 0
                     : nic->slot != client->uplink.slot ||
                           memcmp(nic->mac, client->uplink.mac, sizeof(nic->mac)) != 0) {

@@ -48,8 +48,9 @@ struct driver {
     struct driver_function functions[DRIVER_MAX_FUNCTIONS];
     struct client client;
     struct uplink uplink;
-    unsigned passes_seen;
-    char trouble[PROBLEM_BYTES]; /* shown under `problems:`; empty if all is well */
+    unsigned greetings_seen;
+    char trouble[PROBLEM_BYTES];        /* shown under `problems:`; empty if all is well */
+    char uplink_trouble[PROBLEM_BYTES]; /* likewise, of a driver VM that runs */
 };
 
 struct machine;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/uplink.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define LEASE_MS 20000u /* so long may a port take to lead to a lease */
+#define CLASS_NETWORK 0x02u
+#define LEASE_MS      20000u /* so long may a port take to lead to a lease */
 
 static bool is_port(const struct rpc_nic *nic)
 {
@@ -108,6 +110,52 @@ const struct rpc_nic *uplink_choose(struct uplink *uplink, const struct uplink_v
         break;
     }
     return choose_any(uplink, view, client);
+}
+
+static const char *name_of(const struct site *site, char text[ADDRESS_MAC_TEXT])
+{
+    if (site->uplink == UPLINK_MAC) {
+        address_write_mac(site->uplink_mac, text);
+    } else {
+        address_write_pci(site->uplink_segment, site->uplink_bdf, text);
+    }
+    return text;
+}
+
+/* A function of the network class that nothing drives: why the box may have no port. */
+static const struct rpc_function *undriven(const struct client *client)
+{
+    for (uint32_t i = 0; i < client->functions_read; i++) {
+        const struct rpc_function *function = &client->functions[i];
+        if (function->slot != 0 && function->class_code >> 16 == CLASS_NETWORK && function->driver[0] == 0) {
+            return function;
+        }
+    }
+    return NULL;
+}
+
+void uplink_problem(const struct uplink_view *view, const struct client *client, const struct rpc_nic *nic,
+                    char text[PROBLEM_BYTES])
+{
+    char name[ADDRESS_MAC_TEXT];
+    const struct rpc_function *function = undriven(client);
+    text[0] = 0;
+    if (nic == NULL && view->site->uplink != UPLINK_ANY) {
+        snprintf(text, PROBLEM_BYTES,
+                 "uplink: no network port is %s, which the site configuration names: see `pci` and "
+                 "/api/v1/hardware: "
+                 "correct it, or remove \"uplink\"",
+                 name_of(view->site, name));
+    } else if (nic == NULL && client->nic_count == 0 && function != NULL) {
+        snprintf(text, PROBLEM_BYTES,
+                 "uplink: the network function %04x:%04x has no driver: %.100s: use another network card",
+                 function->vendor, function->device,
+                 function->reason[0] != 0 ? function->reason : "not supported");
+    } else if (client->nic_count > 0 && (nic == NULL || nic->carrier == 0)) {
+        snprintf(text, PROBLEM_BYTES,
+                 "uplink: %s: the box cannot be reached: plug in a cable, check the switch",
+                 nic == NULL ? "no network port has a link" : "the network port has no link");
+    }
 }
 
 uint64_t uplink_deadline(const struct uplink *uplink, const struct uplink_view *view)

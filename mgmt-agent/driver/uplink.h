@@ -4,6 +4,7 @@
 #define DRIVER_UPLINK_H
 
 #include "driver/client.h"
+#include "model/problem.h"
 #include "model/site.h"
 
 /** What the choice was so far. Zero-initialise it. */
@@ -30,6 +31,10 @@ struct uplink_view {
  */
 const struct rpc_nic *uplink_choose(struct uplink *uplink, const struct uplink_view *view,
                                     const struct client *client);
+
+/** Writes what is wrong with the way out, "what: why: remedy", or an empty text. `nic` is the choice. */
+void uplink_problem(const struct uplink_view *view, const struct client *client, const struct rpc_nic *nic,
+                    char text[PROBLEM_BYTES]);
 
 /** @return when another port is tried at the latest, UINT64_MAX for never */
 uint64_t uplink_deadline(const struct uplink *uplink, const struct uplink_view *view);

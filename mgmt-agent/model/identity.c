@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/identity.h"
 
+#include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "store/sha256.h"
-
+#define DIGEST_BYTES  32u
 #define LOCAL_UNICAST 0x02u
 #define LABEL_CHARS   "abcdefghijklmnopqrstuvwxyz0123456789-"
 
@@ -27,20 +27,20 @@ enum identity_source identity_from_mac(const uint8_t mac[ADDRESS_MAC_BYTES], uin
 
 /* SHA-256 of seed, name with its end, and number. */
 static void digest_make(const uint8_t seed[STATE_SEED_BYTES], const char *name, unsigned index,
-                        uint8_t digest[SHA256_BYTES])
+                        uint8_t digest[DIGEST_BYTES])
 {
     uint8_t text[STATE_SEED_BYTES + MULLION_NAME_BYTES + 1] = {0};
     size_t length = strnlen(name, MULLION_NAME_BYTES - 1) + 1;
     memcpy(text, seed, STATE_SEED_BYTES);
     memcpy(text + STATE_SEED_BYTES, name, length - 1);
     text[STATE_SEED_BYTES + length] = (uint8_t)index;
-    sha256(text, STATE_SEED_BYTES + length + 1, digest);
+    mbedtls_sha256(text, STATE_SEED_BYTES + length + 1, digest, 0); /* it cannot fail in software */
 }
 
 void identity_mac(const uint8_t seed[STATE_SEED_BYTES], const char *name, unsigned index,
                   uint8_t mac[ADDRESS_MAC_BYTES])
 {
-    uint8_t digest[SHA256_BYTES];
+    uint8_t digest[DIGEST_BYTES];
     digest_make(seed, name, index, digest);
     mac[0] = LOCAL_UNICAST;
     memcpy(mac + 1, digest, ADDRESS_MAC_BYTES - 1);
@@ -49,7 +49,7 @@ void identity_mac(const uint8_t seed[STATE_SEED_BYTES], const char *name, unsign
 void identity_host_name(const uint8_t seed[STATE_SEED_BYTES], const char *site_name, char *name,
                         unsigned size)
 {
-    uint8_t digest[SHA256_BYTES];
+    uint8_t digest[DIGEST_BYTES];
     size_t length = strlen(site_name);
     if (length > 0 && strspn(site_name, LABEL_CHARS) == length && site_name[0] != '-') {
         snprintf(name, size, "%s", site_name);

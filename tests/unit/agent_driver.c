@@ -310,6 +310,25 @@ static void uplink_named_by_pci_address_is_taken(void **state)
     assert_int_equal(model_driver()->uplink_slot, DRIVER_SLOT_FUNCTIONS);
 }
 
+static void lack_of_an_uplink_is_a_problem(void **state)
+{
+    (void)state;
+    boot_with_nics(2, 0, BOX_SITE);
+    assert_string_equal(machine.driver.uplink_trouble,
+                        "uplink: no network port has a link: the box cannot be reached: "
+                        "plug in a cable, check the switch");
+    model_driver()->carrier_mask = 2;
+    model_advance(11000);
+    box_turns(40);
+    assert_string_equal(machine.driver.uplink_trouble, "");
+    assert_int_equal(model_driver()->uplink_slot, DRIVER_SLOT_FUNCTIONS + 1);
+    boot_with_nics(2, 3,
+                   "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Site\",\"name\":\"box\",\"network\":"
+                   "{\"uplink\":\"0000:07:00.0\"}}");
+    assert_non_null(strstr(machine.driver.uplink_trouble, "no network port is 0000:07:00.0"));
+    assert_int_equal(model_driver()->uplink_slot, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +352,7 @@ int main(void)
         cmocka_unit_test(uplink_stays_with_a_static_address),
         cmocka_unit_test(uplink_named_by_mac_is_taken),
         cmocka_unit_test(uplink_named_by_pci_address_is_taken),
+        cmocka_unit_test(lack_of_an_uplink_is_a_problem),
     };
     return cmocka_run_group_tests_name("agent_driver", tests, NULL, NULL);
 }

@@ -6,7 +6,6 @@
 #include "model/manifest.h"
 #include "model/ports.h"
 #include "model/site.h"
-#include "store/sha256.h"
 
 #define HEAD "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Machine\",\"partitions\":[\n"
 #define PART(n, more)                                                                                        \
@@ -222,22 +221,6 @@ static void host_name_is_the_sites_or_derived(void **state)
     assert_int_equal(strlen(name), 14);
 }
 
-static void sha256_gives_the_published_digests(void **state)
-{
-    static const struct {
-        const char *text;
-        uint8_t begin[4];
-    } cases[] = {{"", {0xe3, 0xb0, 0xc4, 0x42}},
-                 {"abc", {0xba, 0x78, 0x16, 0xbf}},
-                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", {0x24, 0x8d, 0x6a, 0x61}}};
-    uint8_t digest[SHA256_BYTES];
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        sha256(cases[i].text, strlen(cases[i].text), digest);
-        assert_memory_equal(digest, cases[i].begin, sizeof(cases[i].begin));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,7 +233,6 @@ int main(void)
         cmocka_unit_test(site_names_each_error),
         cmocka_unit_test(blank_uuids_are_none),
         cmocka_unit_test(host_name_is_the_sites_or_derived),
-        cmocka_unit_test(sha256_gives_the_published_digests),
     };
     return cmocka_run_group_tests_name("agent_networks", tests, NULL, NULL);
 }
