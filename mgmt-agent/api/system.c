@@ -151,6 +151,7 @@ static void versions_write(struct writer *w, const struct machine *machine)
     identity_host_name(machine->seed, machine->site.name, host, sizeof(host));
     json_text(w, "site", machine->site.name);
     json_text(w, "hostName", host);
+    json_text(w, "addressesFrom", identity_words(machine->seed_kind));
     json_text(w, "version", MULLION_VERSION);
     json_text(w, "vmmVersion", platform->version);
     json_text(w, "backEnd", platform->backend);

@@ -9,6 +9,17 @@
 #define LOCAL_UNICAST 0x02u
 #define LABEL_CHARS   "abcdefghijklmnopqrstuvwxyz0123456789-"
 
+const char *identity_words(enum identity_source source)
+{
+    static const char *const words[] = {
+        [IDENTITY_NONE] = "not known yet: the driver VM has not named a network port",
+        [IDENTITY_UUID] = "the box's UUID",
+        [IDENTITY_NIC] = "the first network port's MAC address, for the box has no UUID",
+        [IDENTITY_FIXED] = "nothing: the box has neither UUID nor network port",
+    };
+    return (unsigned)source <= IDENTITY_FIXED ? words[source] : "?";
+}
+
 enum identity_source identity_from_words(const char *words, uint8_t seed[STATE_SEED_BYTES])
 {
     static const char key[] = "uuid=";

@@ -16,6 +16,9 @@ enum identity_source {
     IDENTITY_FIXED,    /* neither is there: two such boxes on one network have the same addresses */
 };
 
+/** @return what the addresses derive from, for people: "the box's UUID" ... */
+const char *identity_words(enum identity_source source);
+
 /** Takes the UUID from the words of the site module's line, "uuid=..."; IDENTITY_NONE if it is blank or
  * missing. */
 enum identity_source identity_from_words(const char *words, uint8_t seed[STATE_SEED_BYTES]);

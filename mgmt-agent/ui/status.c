@@ -75,6 +75,9 @@ static void network_print(const struct machine *machine)
     if (driver->phase != DRIVER_MISSING || url[0] != 0) {
         console_print("url:            %s\n", url[0] != 0 ? url : "none yet");
     }
+    if (machine->seed_kind == IDENTITY_NIC) {
+        console_print("addresses from: %s\n", identity_words(machine->seed_kind));
+    }
     if (machine->fingerprint[0] != 0) {
         console_print("fingerprint:    SHA256:%s\n", machine->fingerprint);
     }

@@ -508,6 +508,23 @@ static void reboot_ends_partitions_then_the_driver_vm_then_the_box(void **state)
     assert_int_equal(model_power(), MODEL_POWER_RESET);
 }
 
+static void boxs_power_button_ends_partitions_and_switches_off(void **state)
+{
+    static const uint8_t dsdt[] = {0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5, 0, 0};
+    (void)state;
+    box_make(BOX_BOTH, BOX_UUID, BOX_SITE);
+    model_add_module("host-dsdt", dsdt, sizeof(dsdt));
+    box_agent_begin();
+    box_turns(20);
+    machine_event(&machine, &(struct mullion_event_wait){.events = MULLION_EVENT_POWER});
+    assert_int_equal(machine.ending, BOX_POWERS_OFF);
+    assert_string_equal(announced, "stopping alpha\nstopping beta\n");
+    model_advance(32000);
+    box_turns(10);
+    assert_string_equal(state_of("beta"), "stopped");
+    assert_int_equal(model_power(), MODEL_POWER_OFF);
+}
+
 static void power_off_without_the_firmwares_word_is_409(void **state)
 {
     (void)state;
@@ -548,6 +565,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(guest_that_reboots_instead_of_stopping_stays_down, boot, end),
         cmocka_unit_test_setup_teardown(stop_begun_by_a_dead_agent_is_carried_on, boot, end),
         cmocka_unit_test_setup_teardown(reboot_ends_partitions_then_the_driver_vm_then_the_box, boot, end),
+        cmocka_unit_test_setup_teardown(boxs_power_button_ends_partitions_and_switches_off, boot, end),
         cmocka_unit_test_setup_teardown(power_off_without_the_firmwares_word_is_409, boot, end),
     };
     return cmocka_run_group_tests_name("agent_api", tests, NULL, NULL);

@@ -31,6 +31,32 @@ static void state_area_never_written_is_not_valid(void **state)
     assert_int_equal(loaded.count, 0);
 }
 
+static void state_keeps_token_identity_and_seed(void **state)
+{
+    struct agent_state saved = example(1);
+    (void)state;
+    memset(saved.token, 'a', sizeof(saved.token) - 1);
+    memset(saved.identity, 0x5a, sizeof(saved.identity));
+    saved.identity_bytes = sizeof(saved.identity);
+    saved.seed[15] = 7;
+    state_save(area, &saved);
+    assert_true(state_load(area, &loaded));
+    assert_memory_equal(&loaded, &saved, sizeof(saved));
+}
+
+static void state_with_a_token_without_end_is_not_valid(void **state)
+{
+    struct agent_state saved = example(1);
+    (void)state;
+    memset(saved.token, 'a', sizeof(saved.token));
+    state_save(area, &saved);
+    assert_false(state_load(area, &loaded));
+    saved = example(1);
+    saved.identity_bytes = STATE_IDENTITY_BYTES + 1;
+    state_save(area, &saved);
+    assert_false(state_load(area, &loaded));
+}
+
 static void state_newest_copy_counts(void **state)
 {
     (void)state;
@@ -165,6 +191,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(state_area_never_written_is_not_valid, clear),
+        cmocka_unit_test_setup(state_keeps_token_identity_and_seed, clear),
+        cmocka_unit_test_setup(state_with_a_token_without_end_is_not_valid, clear),
         cmocka_unit_test_setup(state_newest_copy_counts, clear),
         cmocka_unit_test_setup(state_torn_write_loses_nothing_acknowledged, clear),
         cmocka_unit_test_setup(state_damaged_copy_gives_the_older_one, clear),
