@@ -14,8 +14,9 @@
 #include "x86/smp.h"
 #include "x86/tsc.h"
 
-#define PATIENCE_US 100000u
-#define PORT_PAGES  (align_up(sizeof(struct port), PAGE_BYTES) / PAGE_BYTES)
+#define NET_PATIENCE_US     100000u
+#define CONSOLE_PATIENCE_US 1000000u /* bytes are not sent again by themselves */
+#define PORT_PAGES          (align_up(sizeof(struct port), PAGE_BYTES) / PAGE_BYTES)
 
 struct port {
     struct link_end end; /* first: the link knows its surroundings by it */
@@ -240,7 +241,8 @@ int port_create(struct partition *p, const struct mullion_port_create *request) 
     free_ports = port->next_free;
     port->partition = p;
     port->slot = request->slot;
-    link_init(&port->end, p, request, tsc_from_us(PATIENCE_US));
+    link_init(&port->end, p, request,
+              tsc_from_us(request->kind == MULLION_PORT_NET ? NET_PATIENCE_US : CONSOLE_PATIENCE_US));
     spin_lock(&p->device_lock);
     p->pci.slots[request->slot] = (struct pci_slot){&port_ops, port};
     spin_unlock(&p->device_lock);

@@ -145,6 +145,7 @@ static void return_buffers(struct turn *t, uint64_t bytes) {
         bytes -= written;
     }
     virtqueue_publish(rx, t->to->ram);
+    t->from->out.stalled_since = 0;
 }
 
 /** Sends the frame in t->source. */
@@ -152,7 +153,6 @@ static enum outcome send_frame(struct turn *t) {
     struct net_header header;
     uint64_t bytes = t->source.chain[0].bytes;
     if (bytes < sizeof header + ETHERNET_HEADER || bytes > sizeof header + FRAME_MAX) { return DROP_INVALID; }
-    if (!t->from->out.up) { return DROP_FULL; }
     struct cursor from = {.list = &t->source}, to = {.list = &t->target};
     local(&from, t->from->ram, READ, &header, sizeof header);
     if (!clean_header(&header, bytes - sizeof header)) { return DROP_INVALID; }
@@ -163,11 +163,10 @@ static enum outcome send_frame(struct turn *t) {
     local(&to, t->to->ram, WRITE, &header, sizeof header);
     move(t, &to, &from, bytes - sizeof header);
     return_buffers(t, bytes);
-    t->from->out.stalled_since = 0;
     return MOVED;
 }
 
-/* ---- console ---- */
+/* ---- console: bytes are dropped like frames, since Linux waits for its console with interrupts off ---- */
 
 /** Sends as much of the bytes in t->source as the next buffer takes. */
 static enum outcome send_bytes(struct turn *t) {
@@ -178,9 +177,7 @@ static enum outcome send_bytes(struct turn *t) {
     if (left != 0) {
         switch (virtqueue_fetch(rx, t->to->ram, true, &t->target)) {
         case VIRTQUEUE_FETCHED: break;
-        case VIRTQUEUE_NONE:
-            if (virtqueue_ask(rx, t->to->ram)) { __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST); }
-            return WAIT;
+        case VIRTQUEUE_NONE: return wait_for_buffers(t);
         case VIRTQUEUE_BROKEN: return RECEIVER_BROKEN;
         }
         struct cursor from = {.list = &t->source}, to = {.list = &t->target};
@@ -191,9 +188,7 @@ static enum outcome send_bytes(struct turn *t) {
         d->offset += bytes;
         left -= bytes;
     }
-    if (left != 0) { return MOVED_PART; }
-    d->offset = 0;
-    return MOVED;
+    return left != 0 ? MOVED_PART : MOVED;
 }
 
 /* ---- a turn ---- */
@@ -218,7 +213,6 @@ static bool serve_chain(struct turn *t, uint64_t *due) {
     struct link_direction *d = &t->from->out;
     struct virtqueue *tx = &t->from->virtio.queues[VIRTIO_TX];
     bool net = t->from->virtio.kind == MULLION_PORT_NET;
-    if (!net && !d->up) { return false; }
     t->source.chains = t->source.segments = 0;
     switch (virtqueue_fetch(tx, t->from->ram, false, &t->source)) {
     case VIRTQUEUE_FETCHED: break;
@@ -228,7 +222,7 @@ static bool serve_chain(struct turn *t, uint64_t *due) {
         t->broke = true;
         return false;
     }
-    switch (net ? send_frame(t) : send_bytes(t)) {
+    switch (!d->up ? DROP_FULL : net ? send_frame(t) : send_bytes(t)) {
     case MOVED: d->counters.frames++; break;
     case MOVED_PART: return true;
     case WAIT: *due = d->stalled_since != 0 ? d->stalled_since + t->from->patience : LINK_NEVER; return false;
@@ -240,6 +234,7 @@ static bool serve_chain(struct turn *t, uint64_t *due) {
         t->broke = true;
         return false;
     }
+    d->offset = 0;
     virtqueue_return(tx, t->from->ram, t->source.chain[0].head, 0);
     virtqueue_publish(tx, t->from->ram);
     return true;

@@ -26,7 +26,7 @@ struct link_direction {
     bool live, up;                     /* the sender's driver runs with good rings; the link is up */
     uint64_t due;                      /* when link_pump() wants to be called by itself, or LINK_NEVER */
     uint64_t stalled_since;            /* since when the receiver has had no buffers, 0: it has some */
-    uint64_t offset;                   /* console: bytes of the next chain that have been sent */
+    uint64_t offset;                   /* console: bytes of the next chain that were sent */
     struct mullion_port_info counters; /* just the counters of it */
 };
 
@@ -34,7 +34,7 @@ struct link_end {
     struct virtio virtio;
     struct link_direction out;
     const struct partition *ram;
-    uint64_t patience;     /* ticks that a frame waits for buffers */
+    uint64_t patience;     /* ticks that a frame or bytes wait for buffers */
     struct link_end *peer; /* NULL: not connected */
     bool running, halted;  /* its driver set DRIVER_OK; its partition has ended */
     bool must_acknowledge; /* the link rises only if `acknowledged` are this end's features */
