@@ -54,7 +54,14 @@ static void row_mmio_beyond_ram(void)
 
 static void row_mmio_bar_window(void)
 {
-    read_at(MACHINE_PCI_MMIO_BASE + 0x1000);
+    static const uint64_t places[] = {MACHINE_PORT_BAR_BASE, MACHINE_HOST_BAR_BASE, MACHINE_PCI_MMIO_END - 8};
+    unsigned answers = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
+        volatile uint32_t *at = window_map(places[i]);
+        answers += *at != 0xffffffffu ? 1u : 0u;
+        *at = 0;
+    }
+    report(answers == 0 ? "ignored" : "answered", "answers=%u", answers);
 }
 
 static void row_mmio_flash(void)
@@ -159,7 +166,7 @@ const struct row rows_memory[] = {
     {"mmio-xapic", row_mmio_xapic, true},
     {"mmio-top", row_mmio_top, true},
     {"mmio-beyond-ram", row_mmio_beyond_ram, true},
-    {"mmio-bar-window", row_mmio_bar_window, true},
+    {"mmio-bar-window", row_mmio_bar_window, false},
     {"mmio-flash", row_mmio_flash, true},
     {"mmio-locked", row_mmio_locked, true},
     {"mmio-string", row_mmio_string, true},
