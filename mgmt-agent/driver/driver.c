@@ -75,7 +75,6 @@ static void adopt(struct machine *machine, const struct mullion_partition_info *
     driver_survey(machine, info);
     driver_agent_ports(machine);
     begin(driver, machine_ms(machine));
-    ports_changed(machine, UINT64_MAX);
     if (info->state != MULLION_STATE_RUNNING) {
         died(machine, "it was found dead");
     }

@@ -283,6 +283,7 @@ static void take_over(struct machine *machine)
                                         "known: `start` the others by hand");
     }
     settle(machine);
+    ports_changed(machine, UINT64_MAX); /* nobody tells what was negotiated before this agent */
 }
 
 /* 128 bits, as 32 hexadecimal digits. */

@@ -138,7 +138,7 @@ void machine_save(struct machine *machine);
 /** @return the partition with this name, or NULL */
 struct partition *machine_partition(struct machine *machine, const char *name);
 
-/** As machine_partition, and "driver" gives the driver VM, for those who only look. */
+/** As machine_partition, and "driver" gives a view of the driver VM: to look at, or to stop. */
 struct partition *machine_look(struct machine *machine, const char *name);
 
 /** @return the partition with this identifier of the VMM, or NULL */

@@ -18,7 +18,7 @@ struct command {
     const char *name, *help;
     int (*run)(struct machine *machine, struct failure *failure);
     int (*on_partition)(struct machine *machine, struct partition *p, struct failure *failure);
-    bool looks; /* changes nothing, so the driver VM may be named */
+    bool driver_too; /* may name the driver VM */
 };
 
 static int run_help(struct machine *machine, struct failure *failure);
@@ -59,14 +59,6 @@ static void run_spin(const struct machine *machine, const char *argument)
     console_print("spun %" PRIu64 " turns\n", turns);
 }
 
-/* Only in the test image: the driver VM ends. */
-static int run_kill_driver(struct machine *machine, struct failure *failure)
-{
-    struct mullion_partition_ref ref = {.id = machine->driver.id};
-    (void)failure;
-    return os_hypercall(MULLION_CALL_PARTITION_STOP, &ref) == 0 ? 0 : -1;
-}
-
 /* Only in the test image: an exception in the agent itself. */
 static int run_crash_agent(struct machine *machine, struct failure *failure)
 {
@@ -82,7 +74,8 @@ static const struct command commands[] = {
     {"attach", "its serial console (Ctrl-] detaches); a digit on an empty line does the same", NULL,
      run_attach, true},
     {"start", "create, load and start it", NULL, partition_start, false},
-    {"stop", "stop it at once (`poweroff` asks its guest)", NULL, partition_stop, false},
+    {"stop", "stop it at once (`poweroff` asks its guest); the driver VM is started again", NULL,
+     partition_stop, true},
     {"pause", "freeze it", NULL, partition_pause, false},
     {"resume", "go on after pause", NULL, partition_resume, false},
     {"reset", "load it again and start it anew", NULL, partition_reset, false},
@@ -99,7 +92,6 @@ static const struct command commands[] = {
     {"reboot", "stop all partitions and restart the box", run_reboot, NULL, false},
     {"shutdown", "stop all partitions and switch the box off", run_shutdown, NULL, false},
 #ifdef MULLION_PLANTED_CRASH
-    {"kill-driver", "test image: the driver VM dies", run_kill_driver, NULL, false},
     {"crash-agent", "test image: the agent dies", run_crash_agent, NULL, false},
 #endif
 };
@@ -129,7 +121,8 @@ static const struct command *command_find(const char *name)
 static int run_on(struct machine *machine, const struct command *command, const char *name,
                   struct failure *failure)
 {
-    struct partition *p = command->looks ? machine_look(machine, name) : machine_partition(machine, name);
+    struct partition *p =
+        command->driver_too ? machine_look(machine, name) : machine_partition(machine, name);
     if (name[0] == 0 || p == NULL) {
         snprintf(failure->text, sizeof(failure->text), "%s: %s%.32s%s: see the names in `status`",
                  command->name,

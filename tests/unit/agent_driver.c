@@ -216,6 +216,7 @@ static void restarted_agent_finds_the_driver_vm(void **state)
     assert_int_equal(machine.driver.block_base, block);
     assert_int_equal(machine.driver.function_count, 1);
     assert_true(box_link_is_up(id_of("alpha"), ALPHA_NIC));
+    assert_int_equal(machine.driver.client.jacks[DRIVER_SLOT_JACKS].state, JACK_LINKED);
     assert_string_equal(machine.token, token);
 }
 
