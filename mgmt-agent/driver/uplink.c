@@ -151,7 +151,12 @@ void uplink_problem(const struct uplink_view *view, const struct client *client,
                  "uplink: the network function %04x:%04x has no driver: %.100s: use another network card",
                  function->vendor, function->device,
                  function->reason[0] != 0 ? function->reason : "not supported");
-    } else if (client->nic_count > 0 && (nic == NULL || nic->carrier == 0)) {
+    } else if (client->nic_count == 0) {
+        snprintf(text, PROBLEM_BYTES,
+                 "uplink: the driver VM has no network port: the box cannot be reached: add a network card "
+                 "with MSI-X, "
+                 "see `pci` for those that are there");
+    } else if (nic == NULL || nic->carrier == 0) {
         snprintf(text, PROBLEM_BYTES,
                  "uplink: %s: the box cannot be reached: plug in a cable, check the switch",
                  nic == NULL ? "no network port has a link" : "the network port has no link");

@@ -175,18 +175,36 @@ int list_cpus(struct machine *machine, struct failure *failure)
     return 0;
 }
 
+/* Who has the function and what drives it, or why nobody does. */
+static void function_state(const struct machine *machine, const struct mullion_pci_info *info, char *text,
+                           size_t size)
+{
+    bool drivers = info->owner != 0 && info->owner == machine->driver.id;
+    const struct rpc_function *told = drivers ? driver_function_told(&machine->driver, info->slot) : NULL;
+    if (info->owner == 0) {
+        snprintf(text, size, "%s", words_pci_use(info->use));
+    } else if (told == NULL) {
+        snprintf(text, size, "owner %s", machine_owner_name(machine, info->owner));
+    } else {
+        snprintf(text, size, "owner %s, %s%s%s%s", machine_owner_name(machine, info->owner),
+                 told->driver[0] != 0 ? "driver " : "", told->driver,
+                 told->driver[0] != 0 && told->reason[0] != 0 ? ": " : "",
+                 told->driver[0] == 0 && told->reason[0] == 0 ? "no driver" : told->reason);
+    }
+}
+
 int list_pci(struct machine *machine, struct failure *failure)
 {
     (void)failure;
     for (uint32_t i = 0; i < machine->box.platform.pci_count; i++) {
         struct mullion_pci_info info = {.index = i};
+        char path[ADDRESS_PCI_TEXT];
+        char state[256];
         if (os_hypercall(MULLION_CALL_PCI_INFO, &info) == 0) {
-            char path[ADDRESS_PCI_TEXT];
             address_write_pci(info.segment, info.bdf, path);
-            console_print("%s %04x:%04x class %06" PRIx32 " %s%s\n", path, info.vendor, info.device,
-                          info.class_code, info.owner != 0 ? "owner " : "",
-                          info.owner != 0 ? machine_owner_name(machine, info.owner)
-                                          : words_pci_use(info.use));
+            function_state(machine, &info, state, sizeof(state));
+            console_print("%s %04x:%04x class %06" PRIx32 " %s\n", path, info.vendor, info.device,
+                          info.class_code, state);
         }
     }
     return 0;

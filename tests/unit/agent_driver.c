@@ -2,6 +2,7 @@
 /* The driver VM's life, its links and the choice of the uplink, against the model's driver VM. */
 #include "agent_box.h"
 #include "model/words.h"
+#include "ui/commands.h"
 
 #define ALPHA_NIC  8u /* slots on the partitions */
 #define ALPHA_LINK 9u
@@ -84,6 +85,19 @@ static void network_functions_are_assigned_and_no_others(void **state)
     assert_int_equal(machine.driver.function_count, 1);
     assert_int_equal(machine.driver.functions[0].bdf, 0x18);
     assert_int_equal(machine.driver.functions[0].slot, DRIVER_SLOT_FUNCTIONS);
+}
+
+static void pci_functions_are_listed_with_what_drives_them(void **state)
+{
+    (void)state;
+    box_boot();
+    model_add_pci(0x28, 0x10ec, 0x8139, 0x020000, MULLION_PCI_NO_MSIX);
+    machine.box.platform.pci_count = 2;
+    model_output();
+    command_run(&machine, "pci");
+    const char *output = model_output();
+    assert_non_null(strstr(output, "0000:00:03.0 1af4:1041 class 020000 owner driver, driver virtio-pci\n"));
+    assert_non_null(strstr(output, "0000:00:05.0 10ec:8139 class 020000 it has no MSI-X"));
 }
 
 static void link_rises_after_the_driver_vm_has_acknowledged(void **state)
@@ -328,6 +342,8 @@ static void lack_of_an_uplink_is_a_problem(void **state)
                    "{\"uplink\":\"0000:07:00.0\"}}");
     assert_non_null(strstr(machine.driver.uplink_trouble, "no network port is 0000:07:00.0"));
     assert_int_equal(model_driver()->uplink_slot, 0);
+    boot_with_nics(0, 0, BOX_SITE);
+    assert_non_null(strstr(machine.driver.uplink_trouble, "the driver VM has no network port"));
 }
 
 int main(void)
@@ -338,6 +354,7 @@ int main(void)
         cmocka_unit_test(driver_vms_memory_map_names_no_other_ram),
         cmocka_unit_test(driver_vm_waits_for_scrubbing_and_partitions_for_it),
         cmocka_unit_test(network_functions_are_assigned_and_no_others),
+        cmocka_unit_test(pci_functions_are_listed_with_what_drives_them),
         cmocka_unit_test(link_rises_after_the_driver_vm_has_acknowledged),
         cmocka_unit_test(guest_that_resets_its_nic_is_linked_again),
         cmocka_unit_test(direct_link_needs_no_driver_vm),
