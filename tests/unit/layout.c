@@ -3,6 +3,7 @@
  * The layout of everything that crosses a border: hypercall requests and the VMCB. Compiling this file is the
  * test. Structures that only one file of the VMM uses have their asserts beside them.
  */
+#include "dev/virtio.h"
 #include "mullion/abi.h"
 #include "mullion/driver_rpc.h"
 #include "x86/pvclock.h"
@@ -332,3 +333,23 @@ MULLION_ASSERT_OFFSET(smp_ap_fields, stack, 16);
 MULLION_ASSERT_OFFSET(smp_ap_fields, cpu, 24);
 _Static_assert(sizeof(struct pvclock_time_info) == 32, "pvclock_time_info");
 _Static_assert(sizeof(struct smp_ap_fields) == 32, "smp_ap_fields");
+
+/* The structures are the register file itself: virtio 1.2, section 4.1.4.3. */
+MULLION_ASSERT_OFFSET(virtio_common, device_select, 0);
+MULLION_ASSERT_OFFSET(virtio_common, device_features, 4);
+MULLION_ASSERT_OFFSET(virtio_common, driver_select, 8);
+MULLION_ASSERT_OFFSET(virtio_common, driver_features, 12);
+MULLION_ASSERT_OFFSET(virtio_common, config_vector, 16);
+MULLION_ASSERT_OFFSET(virtio_common, queue_count, 18);
+MULLION_ASSERT_OFFSET(virtio_common, status, 20);
+MULLION_ASSERT_OFFSET(virtio_common, generation, 21);
+MULLION_ASSERT_OFFSET(virtio_common, queue_select, 22);
+MULLION_ASSERT_OFFSET(virtqueue_registers, size, 0);
+MULLION_ASSERT_OFFSET(virtqueue_registers, vector, 2);
+MULLION_ASSERT_OFFSET(virtqueue_registers, enabled, 4);
+MULLION_ASSERT_OFFSET(virtqueue_registers, notify_offset, 6);
+MULLION_ASSERT_OFFSET(virtqueue_registers, descriptors, 8);
+MULLION_ASSERT_OFFSET(virtqueue_registers, driver, 16);
+MULLION_ASSERT_OFFSET(virtqueue_registers, device, 24);
+_Static_assert(sizeof(struct virtio_common) == 24 && sizeof(struct virtqueue_registers) == 32,
+               "register file");

@@ -72,8 +72,6 @@ enum {
     QUEUE_ENABLE = 0x1c, NOTIFY_OFFSET = 0x1e, RINGS = 0x20, COMMON_END = 0x38,
 };
 
-_Static_assert(offsetof(struct virtio_common, queue_select) == QUEUE_SELECT, "the structure is the register file");
-_Static_assert(sizeof(struct virtio_common) + sizeof(struct virtqueue_registers) == COMMON_END, "as is the queue's");
 
 static const uint8_t registers[COMMON_END] = {
     [DEVICE_SELECT] = 4 | ALWAYS,            [DEVICE_FEATURES] = 4 | NEVER,    [DRIVER_SELECT] = 4 | ALWAYS,

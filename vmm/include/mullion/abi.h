@@ -263,7 +263,8 @@ struct mullion_port_acknowledge {
 
 /**
  * PORT_INFO: one port; the counters are of what this port sent.
- *   dropped_full      the peer gave no buffers for 100 ms, or was not running, or had none large enough
+ *   dropped_full      the peer gave no buffers for 100 ms (console: 1 s), or was not running, or had none large
+ *                     enough, or the link was down
  *   dropped_features  the peer has not negotiated what the header asks for
  *   dropped_invalid   header or size makes no sense
  *   broken            times that its driver broke the rings
