@@ -86,7 +86,7 @@ static void ecam_shows_the_same_bridge(void **state)
     (void)state;
     struct pci_bus bus = at(0);
     assert_int_equal(pci_ecam_read(&bus, 0, 4), 0x00081b36);
-    assert_true(pci_ecam_read(&bus, 0, 8) == 0x00081b36);
+    assert_true(pci_ecam_read(&bus, 0, 8) == UINT64_MAX); /* across registers */
     assert_int_equal(pci_ecam_read(&bus, 0x0a, 2), 0x0600);
     assert_int_equal(pci_ecam_read(&bus, 0x100, 4), 0); /* no extended capability */
     assert_int_equal(pci_ecam_read(&bus, 0xffc, 4), 0);
@@ -140,8 +140,8 @@ static void narrow_reads_see_their_lanes_of_a_register(void **state)
     assert_int_equal(pci_port_read(&bus, 0xcfe, 2), 0x1122);
     assert_int_equal(pci_port_read(&bus, 0xcff, 1), 0x11);
     assert_int_equal(pci_ecam_read(&bus, 0x9041, 1), 0x33);
-    assert_true(pci_ecam_read(&bus, 0x9040, 8) == 0x1122334411223340);
-    assert_true(pci_ecam_read(&bus, 0x9042, 4) == 0x33441122);
+    assert_true(pci_ecam_read(&bus, 0x9040, 8) == UINT64_MAX);
+    assert_true(pci_ecam_read(&bus, 0x9042, 4) == UINT32_MAX);
 }
 
 static void narrow_writes_name_their_lanes_of_a_register(void **state)
@@ -157,11 +157,8 @@ static void narrow_writes_name_their_lanes_of_a_register(void **state)
     assert_int_equal(written.value, 0x1234);
     assert_int_equal(written.lanes, 0xffff);
     assert_int_equal(written.count, 2);
-    pci_ecam_write(&bus, 0x9040, 8, 0x8877665544332211);
-    assert_int_equal(written.count, 4);
-    assert_int_equal(written.reg, 0x44);
-    assert_int_equal(written.value, 0x88776655);
-    assert_int_equal(written.lanes, 0xffffffff);
+    pci_ecam_write(&bus, 0x9043, 1, 0x11);
+    assert_int_equal(written.lanes, 0xff000000);
 }
 
 static void nothing_is_written_outside_a_function(void **state)
@@ -172,6 +169,8 @@ static void nothing_is_written_outside_a_function(void **state)
     pci_port_write(&bus, 0xcf8, 4, 0x80000940);
     pci_port_write(&bus, 0xcff, 2, 1);
     pci_ecam_write(&bus, 0x8040, 4, 1);
+    pci_ecam_write(&bus, 0x9040, 8, 1); /* across registers */
+    pci_ecam_write(&bus, 0x9042, 4, 1);
     pci_ecam_write(&bus, (uint64_t)MACHINE_SLOTS << 12, 4, 1);
     pci_ecam_write(&bus, UINT64_MAX, 8, 1);
     assert_int_equal(written.count, 0);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "dev/msix.h"
 
+#include "core/lib.h"
+
 #define CONTROL_ENABLE BIT(15)
 #define CONTROL_MASK   BIT(14)
 
 void msix_reset(struct msix *msix, uint16_t count) {
     *msix = (struct msix){.count = count};
-    for (unsigned i = 0; i < MSIX_MAX; i++) { msix->entries[i].masked = true; }
+    for (unsigned i = 0; i < MSIX_MAX; i++) { msix->entries[i].masked = 1; }
 }
 
 uint16_t msix_control(const struct msix *msix) {
@@ -23,47 +25,31 @@ static bool valid(const struct msix *msix, uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 && offset / MSIX_ENTRY_BYTES < msix->count;
 }
 
-/** The entry's upper or lower half, as offset bit 3 says. */
-static uint64_t half_of(const struct msix_entry *entry, uint64_t offset) {
-    return (offset & 8) == 0 ? entry->address : entry->data | (entry->masked ? BIT(32) : 0);
-}
-
 uint64_t msix_table_read(const struct msix *msix, uint64_t offset, unsigned bytes) {
-    if (!valid(msix, offset, bytes)) { return 0; }
-    return half_of(&msix->entries[offset / MSIX_ENTRY_BYTES], offset) >> 8 * (offset & 4) & bytes_mask(bytes);
+    uint64_t value = 0;
+    if (valid(msix, offset, bytes)) { memcpy(&value, (const uint8_t *)msix->entries + offset, bytes); }
+    return value;
 }
 
 void msix_table_write(struct msix *msix, uint64_t offset, unsigned bytes, uint64_t value) {
     if (!valid(msix, offset, bytes)) { return; }
-    struct msix_entry *entry = &msix->entries[offset / MSIX_ENTRY_BYTES];
-    uint64_t lanes = bytes_mask(bytes) << 8 * (offset & 4);
-    uint64_t half = (half_of(entry, offset) & ~lanes) | (value << 8 * (offset & 4) & lanes);
-    if ((offset & 8) == 0) {
-        entry->address = half;
-    } else {
-        entry->data = (uint32_t)half;
-        entry->masked = (half & BIT(32)) != 0;
-    }
+    memcpy((uint8_t *)msix->entries + offset, &value, bytes);
+    msix->entries[offset / MSIX_ENTRY_BYTES].masked &= 1;
 }
 
-uint64_t msix_pending(const struct msix *msix) {
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < msix->count; i++) { bits |= msix->entries[i].pending ? BIT(i) : 0; }
-    return bits;
-}
+uint64_t msix_pending(const struct msix *msix) { return msix->pending; }
 
 bool msix_raise(struct msix *msix, unsigned index) {
     if (!msix->enabled || index >= msix->count) { return false; }
-    struct msix_entry *entry = &msix->entries[index];
-    entry->pending = msix->masked || entry->masked;
-    return !entry->pending;
+    bool masked = msix->masked || msix->entries[index].masked != 0;
+    msix->pending |= (uint32_t)masked << index;
+    return !masked;
 }
 
 int msix_unmasked(struct msix *msix) {
     for (unsigned i = 0; i < msix->count && msix->enabled && !msix->masked; i++) {
-        struct msix_entry *entry = &msix->entries[i];
-        if (entry->pending && !entry->masked) {
-            entry->pending = false;
+        if ((msix->pending >> i & 1) != 0 && msix->entries[i].masked == 0) {
+            msix->pending &= ~(1u << i);
             return (int)i;
         }
     }

@@ -13,13 +13,15 @@
 
 struct msix_entry {
     uint64_t address;
-    uint32_t data;
-    bool masked, pending;
+    uint32_t data, masked; /* masked: 0 or 1 */
 };
+
+_Static_assert(sizeof(struct msix_entry) == MSIX_ENTRY_BYTES, "as the driver sees it");
 
 struct msix {
     uint16_t count;       /* entries, 1..MSIX_MAX */
     bool enabled, masked; /* message control: bits 15 and 14 */
+    uint32_t pending;     /* a bit by entry */
     struct msix_entry entries[MSIX_MAX];
 };
 

@@ -10,17 +10,8 @@ static const uint32_t host_bridge[] = {
     0x00081b36, /* device and vendor */
     0x00000000, /* status, command */
     0x06000000, /* class: host bridge; revision 0 */
-    0x00000000, /* header type 0 */
+    0x00800000, /* header type 0; its device has more functions */
 };
-
-static uint32_t host_bridge_read(void *device, uint32_t reg) {
-    return reg < sizeof host_bridge ? host_bridge[reg / 4] : 0;
-}
-
-static void host_bridge_write(void *device, uint32_t reg, uint32_t value, uint32_t lanes) {}
-
-static const struct pci_function_ops host_bridge_ops = {host_bridge_read, host_bridge_write};
-static const struct pci_slot host_bridge_slot = {&host_bridge_ops, NULL};
 
 uint32_t pci_bar_read(const struct pci_bar *bar) {
     uint32_t type = bar->value & (bar->size - 1);
@@ -33,56 +24,49 @@ void pci_bar_write(struct pci_bar *bar, uint32_t value, uint32_t lanes) {
 
 void pci_bus_reset(struct pci_bus *bus) { bus->address = 0; }
 
-/** `function` is bus << 8 | device << 3 | function. @return NULL if nothing is there */
+/** `function` is bus << 8 | device << 3 | function. @return NULL if nothing is plugged in there */
 static const struct pci_slot *slot_of(const struct pci_bus *bus, uint64_t function) {
-    if (function == 0) { return &host_bridge_slot; }
     return function < MACHINE_SLOTS && bus->slots[function].ops != NULL ? &bus->slots[function] : NULL;
 }
 
-/** Any function may have neighbours in its device, so each first one says that it has. */
-static uint32_t read_register(const struct pci_slot *slot, uint64_t function, uint32_t reg) {
+static uint32_t read_register(const struct pci_bus *bus, uint64_t function, uint32_t reg) {
+    const struct pci_slot *slot = slot_of(bus, function);
+    if (function == 0) { return reg < sizeof host_bridge ? host_bridge[reg / 4] : 0; }
+    if (slot == NULL) { return UINT32_MAX; }
+    /* any function may have neighbours in its device, so each first one says that it has */
     uint32_t multi = reg == PCI_HEADER && function % 8 == 0 ? (uint32_t)PCI_HEADER_MULTI : 0;
     return slot->ops->read(slot->device, reg) | multi;
 }
 
+/** Nobody has to support an access across registers: it reads as ones and writes nothing. */
 static uint64_t config_read(const struct pci_bus *bus, uint64_t function, uint32_t offset, unsigned bytes) {
-    const struct pci_slot *slot = slot_of(bus, function);
-    if (slot == NULL) { return bytes_mask(bytes); }
-    uint64_t value = 0;
-    unsigned done = 0;
-    do {
-        uint32_t at = offset + done;
-        value |= (uint64_t)(read_register(slot, function, at & 0xffc) >> 8 * (at % 4)) << 8 * done;
-        done += 4 - at % 4;
-    } while (done < bytes);
-    return value & bytes_mask(bytes);
+    if (offset % 4 + bytes > 4) { return bytes_mask(bytes); }
+    return read_register(bus, function, offset & 0xffc) >> 8 * (offset % 4) & bytes_mask(bytes);
 }
 
 static void config_write(const struct pci_bus *bus, uint64_t function, uint32_t offset, unsigned bytes,
                          uint64_t value) {
     const struct pci_slot *slot = slot_of(bus, function);
-    for (unsigned done = 0; done < bytes && slot != NULL; done += 4 - (offset + done) % 4) {
-        uint32_t at = offset + done, shift = 8 * (at % 4);
-        uint64_t lanes = bytes_mask(bytes) >> 8 * done << shift;
-        slot->ops->write(slot->device, at & 0xffc, (uint32_t)(value >> 8 * done << shift), (uint32_t)lanes);
-    }
+    uint32_t shift = 8 * (offset % 4), lanes = (uint32_t)(bytes_mask(bytes) << shift);
+    if (slot == NULL || offset % 4 + bytes > 4) { return; }
+    slot->ops->write(slot->device, offset & 0xffc, (uint32_t)(value << shift), lanes);
 }
 
-/** Does the access of `bytes` at `port` reach configuration space? */
-static bool reaches_data(const struct pci_bus *bus, uint16_t port, unsigned bytes) {
-    return port >= MACHINE_PORT_PCI_DATA && port % 4 + bytes <= 4 && (bus->address & ADDRESS_ENABLE) != 0;
+/** Does an access at `port` reach configuration space? */
+static bool reaches_data(const struct pci_bus *bus, uint16_t port) {
+    return port >= MACHINE_PORT_PCI_DATA && (bus->address & ADDRESS_ENABLE) != 0;
 }
 
 uint32_t pci_port_read(const struct pci_bus *bus, uint16_t port, unsigned bytes) {
     if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) { return bus->address; }
-    if (!reaches_data(bus, port, bytes)) { return (uint32_t)bytes_mask(bytes); }
+    if (!reaches_data(bus, port)) { return (uint32_t)bytes_mask(bytes); }
     return (uint32_t)config_read(bus, bus->address >> 8 & 0xffff, (bus->address & 0xfc) + port % 4, bytes);
 }
 
 void pci_port_write(struct pci_bus *bus, uint16_t port, unsigned bytes, uint32_t value) {
     if (port == MACHINE_PORT_PCI_ADDRESS && bytes == 4) {
         bus->address = value & ADDRESS_WRITABLE;
-    } else if (reaches_data(bus, port, bytes)) {
+    } else if (reaches_data(bus, port)) {
         config_write(bus, bus->address >> 8 & 0xffff, (bus->address & 0xfc) + port % 4, bytes, value);
     }
 }
