@@ -128,10 +128,17 @@ bool client_is_lost(const struct client *client, uint64_t now_ms)
     return (waiting && now_ms >= client->deadline_ms) || client->bad_in_a_row >= BAD_LIMIT;
 }
 
+bool client_has_listed(const struct client *client)
+{
+    return client->greeted && client->nics_read == client->nic_count &&
+           (client->nic_count > 0 || client->functions_read == client->function_count);
+}
+
 uint64_t client_deadline(const struct client *client)
 {
     bool waiting = client->asked != 0 || !client->greeted;
-    uint64_t next = client->again_ms < client->deadline_ms ? client->again_ms : client->deadline_ms;
+    bool sent = client->out_sent == client->out_bytes; /* else the port's next event is waited for */
+    uint64_t next = sent && client->again_ms < client->deadline_ms ? client->again_ms : client->deadline_ms;
     return waiting ? next : client->heartbeat_ms;
 }
 

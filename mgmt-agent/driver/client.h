@@ -66,6 +66,9 @@ void client_take(struct client *client, const uint8_t *data, size_t bytes, uint6
 /** @return whether it does not answer in time, or only nonsense */
 bool client_is_lost(const struct client *client, uint64_t now_ms);
 
+/** @return whether the ports that it has named are all known */
+bool client_has_listed(const struct client *client);
+
 /** @return when client_step or client_is_lost may have something new to say */
 uint64_t client_deadline(const struct client *client);
 

@@ -11,13 +11,14 @@
 #include "model/words.h"
 #include "os/os.h"
 
-#define QUIET_MS    100u    /* devices finish what they were doing */
-#define BOOT_MS     120000u /* until the first answer, on a slow box */
-#define CALM_MS     60000u  /* a run this long makes the next death the first again */
-#define DEATHS      8u      /* in a row; then it is left alone */
-#define BACK_OFF_MS 250u    /* doubles with each death */
-#define READ_BYTES  2048u
-#define READ_TURNS  8u /* a flood must not hold the agent */
+#define QUIET_MS     100u    /* devices finish what they were doing */
+#define BOOT_MS      120000u /* until the first answer, on a slow box */
+#define CALM_MS      60000u  /* a run this long makes the next death the first again */
+#define DEATHS       8u      /* in a row; then it is left alone */
+#define BACK_OFF_MS  250u    /* doubles with each death */
+#define START_DEATHS 2u      /* agents that died starting it; then it is left alone */
+#define READ_BYTES   2048u
+#define READ_TURNS   8u /* a flood must not hold the agent */
 
 const char *driver_phase_name(enum driver_phase phase)
 {
@@ -56,15 +57,40 @@ static void begin(struct driver *driver, uint64_t now_ms)
     client_begin(&driver->client, now_ms, BOOT_MS);
 }
 
+/* From here it is left alone; one that runs but does not answer would keep its devices busy. */
+static void give_up(struct machine *machine)
+{
+    struct mullion_partition_ref ref = {.id = machine->driver.id};
+    machine->driver.phase = DRIVER_FAILED;
+    if (ref.id != 0) {
+        os_hypercall(MULLION_CALL_PARTITION_STOP, &ref);
+    }
+}
+
+/* An agent that dies in what follows has left its trace: see driver_find(). */
+static void attempt(struct machine *machine, uint32_t attempts)
+{
+    machine->driver.attempts = attempts;
+    machine_save(machine);
+}
+
 static void start(struct machine *machine)
 {
     struct driver *driver = &machine->driver;
+    attempt(machine, driver->attempts + 1);
     if (driver_load_and_start(machine) != 0) {
-        driver->phase = DRIVER_FAILED;
-        return;
+        give_up(machine);
+    } else {
+        driver->starts++;
+        begin(driver, machine_ms(machine));
     }
-    driver->starts++;
-    begin(driver, machine_ms(machine));
+    attempt(machine, 0);
+}
+
+static void rest(struct driver *driver, uint64_t now_ms)
+{
+    driver->phase = DRIVER_QUIET;
+    driver->until_ms = now_ms + QUIET_MS;
 }
 
 static void died(struct machine *machine, const char *why);
@@ -92,11 +118,10 @@ static bool partition_find(struct mullion_partition_info *info)
     return false;
 }
 
-/* An agent that died while it made the driver VM has left half of one. */
+/* An agent that died while it made the driver VM has left half of one: it was never started. */
 static bool is_whole(const struct mullion_partition_info *info)
 {
-    struct mullion_port_info port = {.id = info->id, .slot = DRIVER_SLOT_FUNCTIONS - 1};
-    return info->range_count == 2 && os_hypercall(MULLION_CALL_PORT_INFO, &port) == 0;
+    return info->range_count == 2 && info->start_count > 0;
 }
 
 void driver_find(struct machine *machine)
@@ -106,14 +131,20 @@ void driver_find(struct machine *machine)
                     box_module(&machine->box, MULLION_MODULE_DRIVER, "initramfs") != NULL;
     struct mullion_partition_info info;
     driver->phase = complete ? DRIVER_WAITING : DRIVER_MISSING;
-    if (!complete || !partition_find(&info)) {
-        return;
-    }
-    if (is_whole(&info)) {
+    bool found = complete && partition_find(&info);
+    struct mullion_partition_ref ref = {.id = found ? info.id : 0};
+    if (found && is_whole(&info)) {
         adopt(machine, &info);
-    } else {
-        struct mullion_partition_ref ref = {.id = info.id};
+    } else if (found) {
         os_hypercall(MULLION_CALL_PARTITION_DESTROY, &ref);
+    }
+    if (driver->attempts >= START_DEATHS && !driver_is_alive(driver)) {
+        driver_fail(
+            driver,
+            "the agent died %u times while starting it: no network: replace driver-kernel on the boot "
+            "medium, report this as a defect",
+            (unsigned)driver->attempts);
+        give_up(machine);
     }
 }
 
@@ -123,16 +154,15 @@ bool driver_bring_up(struct machine *machine)
     if (driver->phase != DRIVER_WAITING) {
         return false;
     }
+    attempt(machine, driver->attempts + 1);
     int result = driver_create(machine);
-    if (result > 0) {
-        return true;
-    }
     if (result < 0) {
-        driver->phase = DRIVER_FAILED;
-    } else {
-        start(machine);
+        give_up(machine);
+    } else if (result == 0) {
+        rest(driver, machine_ms(machine)); /* its functions were reset when they were assigned */
     }
-    return false;
+    attempt(machine, 0);
+    return result > 0;
 }
 
 /* ---- going down
@@ -143,10 +173,11 @@ static void died(struct machine *machine, const char *why)
     struct driver *driver = &machine->driver;
     uint64_t now = machine_ms(machine);
     driver->uplink_trouble[0] = 0;
-    driver->deaths = now - driver->started_ms >= CALM_MS ? 1 : driver->deaths + 1;
+    bool calm = driver->client.greeted && now - driver->started_ms >= CALM_MS;
+    driver->deaths = calm ? 1 : driver->deaths + 1;
     ports_withdraw(machine);
     if (driver->deaths > DEATHS) {
-        driver->phase = DRIVER_FAILED;
+        give_up(machine);
         driver_fail(
             driver,
             "it died %u times in a row: %s: no network: look at its console by `log`, restart the box",
@@ -157,6 +188,7 @@ static void died(struct machine *machine, const char *why)
         driver_fail(driver, "%s: it is started again: if this repeats, report it as a defect", why);
     }
     machine_announce(machine, "%s", driver->trouble);
+    machine_save(machine);
     if (driver->phase == DRIVER_FAILED) {
         machine_bring_up(machine); /* whoever waited for it waits no more */
     }
@@ -168,12 +200,11 @@ static void reset(struct machine *machine)
     struct mullion_partition_ref ref = {.id = driver->id};
     long error = os_hypercall(MULLION_CALL_PARTITION_RESET, &ref);
     if (error != 0) {
-        driver->phase = DRIVER_FAILED;
+        give_up(machine);
         driver_fail(driver, "it cannot be reset: %s", words_error(error));
         return;
     }
-    driver->phase = DRIVER_QUIET;
-    driver->until_ms = machine_ms(machine) + QUIET_MS;
+    rest(driver, machine_ms(machine));
 }
 
 void driver_changed(struct machine *machine)
@@ -195,6 +226,14 @@ void driver_changed(struct machine *machine)
 void driver_power_off(struct machine *machine)
 {
     machine->driver.client.power_off = driver_is_alive(&machine->driver);
+}
+
+void driver_revive(struct machine *machine)
+{
+    if (machine->driver.phase == DRIVER_OFF) {
+        machine->driver.phase = DRIVER_DOWN;
+        machine->driver.until_ms = machine_ms(machine);
+    }
 }
 
 /* ---- requests and answers
@@ -256,10 +295,8 @@ static void uplink_update(struct machine *machine, uint64_t now_ms)
     struct driver *driver = &machine->driver;
     struct uplink_view view = view_of(machine, now_ms);
     const struct client *client = &driver->client;
-    bool listed = client->greeted && client->nics_read == client->nic_count &&
-                  (client->nic_count > 0 || client->functions_read == client->function_count);
-    if (!listed ||
-        (client->greetings == driver->greetings_seen && now_ms < uplink_deadline(&driver->uplink, &view))) {
+    if (!client_has_listed(client) || (client->greetings == driver->greetings_seen &&
+                                       now_ms < uplink_deadline(&driver->uplink, &view, &driver->client))) {
         return;
     }
     driver->greetings_seen = client->greetings;
@@ -310,7 +347,7 @@ uint64_t driver_deadline(const struct machine *machine)
     const struct driver *driver = &machine->driver;
     if (driver_is_alive(driver)) {
         struct uplink_view view = view_of(machine, 0);
-        uint64_t uplink = uplink_deadline(&driver->uplink, &view);
+        uint64_t uplink = uplink_deadline(&driver->uplink, &view, &driver->client);
         uint64_t client = client_deadline(&driver->client);
         return uplink < client ? uplink : client;
     }

@@ -43,6 +43,7 @@ struct driver {
     uint64_t until_ms, started_ms;
     unsigned deaths; /* in a row, none of them after a minute's run */
     unsigned starts;
+    uint32_t attempts;   /* to create or start it, begun and not ended, by agents that died in them too */
     uint64_t block_base; /* where its RAM lies, in the box and in itself */
     unsigned function_count;
     struct driver_function functions[DRIVER_MAX_FUNCTIONS];
@@ -73,6 +74,9 @@ uint64_t driver_deadline(const struct machine *machine);
 
 /** Asks it to switch itself off; `DRIVER_OFF` follows. */
 void driver_power_off(struct machine *machine);
+
+/** Starts it again after a power-off that the box could not carry out. */
+void driver_revive(struct machine *machine);
 
 /** @return whether it runs, as far as is known */
 bool driver_is_alive(const struct driver *driver);

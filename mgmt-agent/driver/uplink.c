@@ -75,13 +75,20 @@ static const struct rpc_nic *choose(struct uplink *uplink, const struct rpc_nic 
     return nic;
 }
 
-/* Whether the port at hand has had its chance. A static address is good on the first port once all were
+/* Whether nothing but a lease could be better: a static address is good on the first port once all were
  * tried. */
+static bool is_settled(const struct uplink *uplink, const struct uplink_view *view,
+                       const struct client *client)
+{
+    return !view->site->dhcp || view->has_lease || !uplink->chosen ||
+           (view->site->has_address && uplink->tried >= carriers(client));
+}
+
+/* Whether the port at hand has had its chance. */
 static bool is_futile(const struct uplink *uplink, const struct uplink_view *view,
                       const struct client *client)
 {
-    bool settled = view->site->has_address && uplink->tried >= carriers(client);
-    return view->site->dhcp && !view->has_lease && !settled && view->now_ms - uplink->since_ms >= LEASE_MS;
+    return !is_settled(uplink, view, client) && view->now_ms - uplink->since_ms >= LEASE_MS;
 }
 
 static const struct rpc_nic *choose_any(struct uplink *uplink, const struct uplink_view *view,
@@ -89,8 +96,7 @@ static const struct rpc_nic *choose_any(struct uplink *uplink, const struct upli
 {
     const struct rpc_nic *now = uplink->chosen ? find(client, uplink->mac) : bridged(client);
     const struct rpc_nic *next = next_with_carrier(client, now);
-    if (now != NULL && (now->carrier != 0 || next == NULL) &&
-        !(uplink->chosen && is_futile(uplink, view, client))) {
+    if (now != NULL && (now->carrier != 0 || next == NULL) && !is_futile(uplink, view, client)) {
         return choose(uplink, now, view->now_ms);
     }
     uplink->tried += uplink->chosen ? 1 : 0;
@@ -163,8 +169,10 @@ void uplink_problem(const struct uplink_view *view, const struct client *client,
     }
 }
 
-uint64_t uplink_deadline(const struct uplink *uplink, const struct uplink_view *view)
+uint64_t uplink_deadline(const struct uplink *uplink, const struct uplink_view *view,
+                         const struct client *client)
 {
-    bool looking = view->site->uplink == UPLINK_ANY && view->site->dhcp && uplink->chosen && !view->has_lease;
+    bool looking =
+        view->site->uplink == UPLINK_ANY && client_has_listed(client) && !is_settled(uplink, view, client);
     return looking ? uplink->since_ms + LEASE_MS : UINT64_MAX;
 }

@@ -37,6 +37,7 @@ void uplink_problem(const struct uplink_view *view, const struct client *client,
                     char text[PROBLEM_BYTES]);
 
 /** @return when another port is tried at the latest, UINT64_MAX for never */
-uint64_t uplink_deadline(const struct uplink *uplink, const struct uplink_view *view);
+uint64_t uplink_deadline(const struct uplink *uplink, const struct uplink_view *view,
+                         const struct client *client);
 
 #endif

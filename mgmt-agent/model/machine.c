@@ -12,11 +12,13 @@
 #include "model/words.h"
 #include "os/os.h"
 
-#define CRASH_RESTARTS 5u /* in a row; then the partition stays down */
-#define START_DEATHS   2u /* agents that died starting one partition; then it is left alone */
-#define HASTY_MS       1000u /* a guest that reboots sooner is in a loop, which would keep the agent loading it */
-#define TOKEN_BYTES    16u
-#define CALM_MS        60000u /* a run this long makes the next crash the first again */
+#define CRASH_RESTARTS  5u /* in a row; then the partition stays down */
+#define START_DEATHS    2u /* agents that died starting one partition; then it is left alone */
+#define HASTY_MS        1000u /* a guest that reboots sooner is in a loop, which would keep the agent loading it */
+#define TOKEN_BYTES     16u
+#define BACK_OFF_MS     100u /* before the second restart of a row; doubles */
+#define BACK_OFF_MAX_MS 10000u
+#define CALM_MS         60000u /* a run this long makes the next crash the first again */
 
 static const char *const phase_names[PHASE_COUNT] = {
     [PHASE_REFUSED] = "refused", [PHASE_ABSENT] = "absent",   [PHASE_WAITING] = "waiting",
@@ -206,6 +208,8 @@ static void remember_box(struct machine *machine, const struct agent_state *stat
     memcpy(machine->identity, state->identity, sizeof(machine->identity));
     machine->identity_bytes = state->identity_bytes;
     machine->seed_kind = (enum identity_source)state->seed_kind;
+    machine->driver.attempts = state->driver_attempts;
+    machine->driver.deaths = state->driver_deaths;
     memcpy(machine->seed, state->seed, sizeof(machine->seed));
 }
 
@@ -284,6 +288,10 @@ static void take_over(struct machine *machine)
     }
     settle(machine);
     ports_changed(machine, UINT64_MAX); /* nobody tells what was negotiated before this agent */
+    if (known && state.ending != BOX_STAYS) {
+        struct failure failure;
+        machine_end(machine, (enum box_ending)state.ending, &failure); /* the dead agent was at it */
+    }
 }
 
 /* 128 bits, as 32 hexadecimal digits. */
@@ -334,6 +342,9 @@ void machine_save(struct machine *machine)
     state.count = machine->partition_count;
     state.identity_bytes = machine->identity_bytes;
     state.seed_kind = machine->seed_kind;
+    state.ending = machine->ending;
+    state.driver_attempts = machine->driver.attempts;
+    state.driver_deaths = machine->driver.deaths;
     memcpy(state.token, machine->token, sizeof(state.token));
     memcpy(state.seed, machine->seed, sizeof(state.seed));
     memcpy(state.identity, machine->identity, sizeof(state.identity));
@@ -412,9 +423,20 @@ static void trouble_note(struct partition *p, const struct mullion_partition_inf
              words_remedy(end->reason));
 }
 
-static void start_again(struct machine *machine, struct partition *p)
+/* A guest that reboots again and again must not keep the agent copying its images. */
+static uint64_t back_off_ms(const struct machine *machine, struct partition *p)
+{
+    bool calm = box_ms(&machine->box, p->info.start_tsc, os_tsc()) >= CALM_MS;
+    p->quick_restarts = calm ? 0 : p->quick_restarts + 1;
+    unsigned doublings = p->quick_restarts > 2 ? p->quick_restarts - 2 : 0;
+    uint64_t ms = (uint64_t)BACK_OFF_MS << (doublings < 8 ? doublings : 8);
+    return p->quick_restarts < 2 ? 0 : ms < BACK_OFF_MAX_MS ? ms : BACK_OFF_MAX_MS;
+}
+
+void machine_start_again(struct machine *machine, struct partition *p)
 {
     struct failure failure = {.text = ""};
+    p->restart_at_ms = 0;
     if (partition_reset(machine, p, &failure) != 0) {
         machine_announce(machine, "%s", failure.text);
     }
@@ -433,8 +455,11 @@ static void ended(struct machine *machine, struct partition *p)
                                                                 : TOO_OFTEN;
     machine_announce(machine, "partition \"%s\": %s%s", p->spec->name,
                      words_reason(&end, words, sizeof(words)), then[outcome]);
-    if (outcome == STARTED_AGAIN) {
-        start_again(machine, p);
+    uint64_t delay_ms = outcome == STARTED_AGAIN ? back_off_ms(machine, p) : 0;
+    if (outcome == STARTED_AGAIN && delay_ms == 0) {
+        machine_start_again(machine, p);
+    } else if (outcome == STARTED_AGAIN) {
+        p->restart_at_ms = machine_ms(machine) + delay_ms;
     } else {
         p->desired = DESIRED_STOPPED;
         machine_save(machine);
@@ -474,11 +499,12 @@ static void seed_settle(struct machine *machine)
 void machine_bring_up(struct machine *machine)
 {
     machine_states_changed(machine, UINT64_MAX); /* what ended while the agent was dead */
+    seed_settle(machine);
+    driver_agent_ports(machine);
     if (driver_bring_up(machine)) {
         return; /* it is the first to choose its memory */
     }
-    seed_settle(machine);
-    driver_agent_ports(machine);
+    seed_settle(machine); /* it may have failed */
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
         bool startable = p->phase == PHASE_ABSENT || p->phase == PHASE_WAITING || p->phase == PHASE_DEFINED;

@@ -42,6 +42,8 @@ struct partition {
     uint32_t crash_restarts;
     uint32_t attempts;                  /* starts begun and not ended, by agents that died in them too */
     bool live;                          /* was running; its end has not been dealt with yet */
+    uint32_t quick_restarts;            /* in a row, none after a calm run */
+    uint64_t restart_at_ms;             /* it has ended and is started again then; 0: no */
     uint64_t stop_by_ms;                /* its power button was pressed: stopped by force then; 0: no */
     struct mullion_partition_info info; /* as of the last change */
     struct failure trouble;             /* shown under `problems:`; empty if all is well */
@@ -111,6 +113,9 @@ void machine_tick(struct machine *machine);
 
 /** @return the TSC at which machine_tick() has something to do at the latest, UINT64_MAX for never */
 uint64_t machine_deadline(const struct machine *machine);
+
+/** Loads and starts a partition that has ended. */
+void machine_start_again(struct machine *machine, struct partition *p);
 
 /** @return milliseconds since the VMM got control */
 uint64_t machine_ms(const struct machine *machine);

@@ -222,6 +222,7 @@ static int run(struct machine *machine, struct partition *p, struct failure *fai
 {
     p->desired = DESIRED_RUNNING;
     p->stop_by_ms = 0;
+    p->restart_at_ms = 0;
     p->attempts++;
     machine_save(machine);
     int error = make_defined(machine, p, failure);
@@ -242,10 +243,19 @@ static int run(struct machine *machine, struct partition *p, struct failure *fai
     return error;
 }
 
+/* While the box goes down partitions only end. */
+static int refuse_going_down(const struct machine *machine, const struct partition *p, const char *what,
+                             struct failure *failure)
+{
+    return machine->ending == BOX_STAYS
+               ? 0
+               : fail(failure, p, "cannot be %s: the box is going down: wait until it is up again", what);
+}
+
 int partition_start(struct machine *machine, struct partition *p, struct failure *failure)
 {
-    if (machine->ending != BOX_STAYS) {
-        return fail(failure, p, "cannot be started: the box is going down: wait until it is up again");
+    if (refuse_going_down(machine, p, "started", failure) != 0) {
+        return -1;
     }
     if (p->phase == PHASE_REFUSED) {
         return fail(failure, p,
@@ -257,6 +267,7 @@ int partition_start(struct machine *machine, struct partition *p, struct failure
                     p->phase == PHASE_PAUSED ? "resume" : "reset");
     }
     if (p->phase != PHASE_DEFINED) {
+        p->quick_restarts = 0;
         p->crash_restarts = 0; /* a start by wish ends a row of crashes */
     }
     return run(machine, p, failure);
@@ -264,6 +275,9 @@ int partition_start(struct machine *machine, struct partition *p, struct failure
 
 int partition_reset(struct machine *machine, struct partition *p, struct failure *failure)
 {
+    if (refuse_going_down(machine, p, "reset", failure) != 0) {
+        return -1;
+    }
     if (p->id == 0) {
         return fail(failure, p, "cannot be reset: it does not exist now: `start` it first");
     }
@@ -276,12 +290,14 @@ int partition_reset(struct machine *machine, struct partition *p, struct failure
 int partition_stop(struct machine *machine, struct partition *p, struct failure *failure)
 {
     bool was_waiting = p->phase == PHASE_WAITING;
+    bool restarts = p->restart_at_ms != 0; /* it has ended already */
     p->desired = p->id == 0 ? DESIRED_ABSENT : DESIRED_STOPPED;
     p->stop_by_ms = 0;
+    p->restart_at_ms = 0;
     int error = 0;
     if (was_waiting) {
         p->phase = PHASE_ABSENT;
-    } else {
+    } else if (!restarts) {
         error = simple_call(p, MULLION_CALL_PARTITION_STOP, "stopped", failure);
         p->live = p->live && error != 0;
     }
@@ -297,7 +313,7 @@ int partition_stop_gracefully(struct machine *machine, struct partition *p, stru
     int error = simple_call(p, MULLION_CALL_PARTITION_POWER_BUTTON, "stopped", failure);
     if (error == 0) {
         p->desired = DESIRED_STOPPED;
-        p->stop_by_ms = machine_ms(machine) + PARTITION_STOP_MS;
+        p->stop_by_ms = p->stop_by_ms != 0 ? p->stop_by_ms : machine_ms(machine) + PARTITION_STOP_MS;
         machine_save(machine);
     }
     return error;
@@ -305,14 +321,16 @@ int partition_stop_gracefully(struct machine *machine, struct partition *p, stru
 
 int partition_pause(struct machine *machine, struct partition *p, struct failure *failure)
 {
-    (void)machine;
-    return simple_call(p, MULLION_CALL_PARTITION_PAUSE, "paused", failure);
+    return refuse_going_down(machine, p, "paused", failure) != 0
+               ? -1
+               : simple_call(p, MULLION_CALL_PARTITION_PAUSE, "paused", failure);
 }
 
 int partition_resume(struct machine *machine, struct partition *p, struct failure *failure)
 {
-    (void)machine;
-    return simple_call(p, MULLION_CALL_PARTITION_RESUME, "resumed", failure);
+    return refuse_going_down(machine, p, "resumed", failure) != 0
+               ? -1
+               : simple_call(p, MULLION_CALL_PARTITION_RESUME, "resumed", failure);
 }
 
 int partition_power_button(struct machine *machine, struct partition *p, struct failure *failure)
@@ -334,6 +352,8 @@ int partition_destroy(struct machine *machine, struct partition *p, struct failu
         return error;
     }
     p->live = false;
+    p->restart_at_ms = 0;
+    p->stop_by_ms = 0;
     p->trouble.text[0] = 0;
     p->id = 0;
     p->phase = PHASE_ABSENT;

@@ -20,7 +20,8 @@ uint64_t machine_ms(const struct machine *machine)
 
 bool machine_net_ready(const struct machine *machine)
 {
-    return machine->seed_kind != IDENTITY_NONE;
+    struct mullion_port_info info = {.id = MULLION_AGENT_ID, .slot = DRIVER_SLOT_AGENT};
+    return machine->seed_kind != IDENTITY_NONE && os_hypercall(MULLION_CALL_PORT_INFO, &info) == 0;
 }
 
 void machine_identify(struct machine *machine, enum identity_source source)
@@ -90,12 +91,14 @@ int machine_end(struct machine *machine, enum box_ending how, struct failure *fa
         return -1;
     }
     machine->ending = how;
+    machine_save(machine);
     machine->guests_gone = false;
     machine->ending_by_ms = machine_ms(machine) + ENDING_MS;
     machine->ending_from_ms = machine_ms(machine) + (driver_is_alive(&machine->driver) ? FAREWELL_MS : 0);
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
         partition_refresh(p);
+        p->restart_at_ms = 0;
         if (is_alive(p)) {
             machine_announce(machine, "stopping %s", p->spec->name);
             partition_stop_gracefully(machine, p, failure);
@@ -118,12 +121,15 @@ static void stop_all(struct machine *machine)
 static void finish(struct machine *machine)
 {
     struct failure failure = {.text = ""};
+    stop_all(machine);
     bool off = machine->ending == BOX_POWERS_OFF;
     machine_announce(machine, off ? "switching the box off" : "restarting the box");
     if ((off ? power_off(machine, &failure, false) : reboot(&failure)) != 0) {
         machine_announce(machine, "error: %s", failure.text);
     }
     machine->ending = BOX_STAYS;
+    machine_save(machine);
+    driver_revive(machine);
 }
 
 static void ending_step(struct machine *machine, uint64_t now_ms)
@@ -164,11 +170,14 @@ bool machine_is_settling(const struct machine *machine)
 /* ---- time and events
  * ---------------------------------------------------------------------------------------------- */
 
-static void stops_due(struct machine *machine, uint64_t now_ms)
+static void partitions_due(struct machine *machine, uint64_t now_ms)
 {
     struct failure failure;
     for (unsigned i = 0; i < machine->partition_count; i++) {
         struct partition *p = &machine->partitions[i];
+        if (p->restart_at_ms != 0 && now_ms >= p->restart_at_ms) {
+            machine_start_again(machine, p);
+        }
         if (p->stop_by_ms != 0 && now_ms >= p->stop_by_ms) {
             p->stop_by_ms = 0;
             machine_announce(machine,
@@ -182,7 +191,7 @@ static void stops_due(struct machine *machine, uint64_t now_ms)
 void machine_tick(struct machine *machine)
 {
     uint64_t now = machine_ms(machine);
-    stops_due(machine, now);
+    partitions_due(machine, now);
     driver_tick(machine, now);
     if (machine->ending != BOX_STAYS) {
         ending_step(machine, now);
@@ -215,11 +224,12 @@ uint64_t machine_deadline(const struct machine *machine)
 {
     uint64_t ms = driver_deadline(machine);
     for (unsigned i = 0; i < machine->partition_count; i++) {
-        uint64_t stop = machine->partitions[i].stop_by_ms;
-        ms = earlier(ms, stop != 0 ? stop : UINT64_MAX);
+        const struct partition *p = &machine->partitions[i];
+        ms = earlier(ms, p->stop_by_ms != 0 ? p->stop_by_ms : UINT64_MAX);
+        ms = earlier(ms, p->restart_at_ms != 0 ? p->restart_at_ms : UINT64_MAX);
     }
     if (machine->ending != BOX_STAYS) {
-        uint64_t from = machine->guests_gone ? UINT64_MAX : machine->ending_from_ms;
+        uint64_t from = machine_ms(machine) < machine->ending_from_ms ? machine->ending_from_ms : UINT64_MAX;
         ms = earlier(ms, earlier(machine->ending_by_ms, from));
     }
     const struct mullion_platform_info *platform = &machine->box.platform;

@@ -24,16 +24,19 @@ _Static_assert(offsetof(struct copy, crc) + 4 == sizeof(struct copy), "the CRC c
 AT(copy, magic, 0);
 AT(copy, generation, 8);
 AT(copy, state, 16);
-AT(copy, zero, 5216);
-AT(copy, crc, 5220);
+AT(copy, zero, 5224);
+AT(copy, crc, 5228);
 AT(agent_state, boot_ms, 0);
 AT(agent_state, count, 8);
 AT(agent_state, identity_bytes, 12);
 AT(agent_state, token, 16);
 AT(agent_state, seed, 56);
 AT(agent_state, seed_kind, 72);
-AT(agent_state, identity, 80);
-AT(agent_state, partitions, 2128);
+AT(agent_state, ending, 76);
+AT(agent_state, driver_attempts, 80);
+AT(agent_state, driver_deaths, 84);
+AT(agent_state, identity, 88);
+AT(agent_state, partitions, 2136);
 AT(state_partition, name, 0);
 AT(state_partition, id, 32);
 AT(state_partition, desired, 36);
@@ -48,6 +51,7 @@ static bool is_terminated(const char *text, size_t size)
 static bool is_sane(const struct agent_state *state)
 {
     if (state->count > MULLION_MAX_PARTITIONS || state->identity_bytes > STATE_IDENTITY_BYTES ||
+        state->seed_kind >= STATE_SEED_KINDS || state->ending >= STATE_ENDINGS ||
         !is_terminated(state->token, sizeof(state->token))) {
         return false;
     }

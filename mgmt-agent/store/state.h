@@ -31,6 +31,8 @@ struct state_partition {
 };
 
 #define STATE_TOKEN_BYTES    40u /* with the terminating zero */
+#define STATE_SEED_KINDS     4u
+#define STATE_ENDINGS        3u
 #define STATE_SEED_BYTES     16u
 #define STATE_IDENTITY_BYTES 2048u
 
@@ -39,14 +41,16 @@ struct agent_state {
     uint64_t boot_ms; /* time from start of the VMM to the first status block, 0 before it */
     uint32_t count;
     uint32_t identity_bytes;
-    char token[STATE_TOKEN_BYTES];  /* of the administrator */
-    uint8_t seed[STATE_SEED_BYTES]; /* from which MAC addresses derive */
-    uint32_t seed_kind;             /* enum identity_source */
-    uint32_t zero;
+    char token[STATE_TOKEN_BYTES];          /* of the administrator */
+    uint8_t seed[STATE_SEED_BYTES];         /* from which MAC addresses derive */
+    uint32_t seed_kind;                     /* enum identity_source */
+    uint32_t ending;                        /* enum box_ending */
+    uint32_t driver_attempts;               /* of starting the driver VM, as in state_partition */
+    uint32_t driver_deaths;                 /* of the driver VM, in a row */
     uint8_t identity[STATE_IDENTITY_BYTES]; /* TLS key and certificate, as tls/ wrote them */
     struct state_partition partitions[MULLION_MAX_PARTITIONS];
 };
-_Static_assert(sizeof(struct agent_state) == 2128 + 48 * MULLION_MAX_PARTITIONS, "no padding in agent_state");
+_Static_assert(sizeof(struct agent_state) == 2136 + 48 * MULLION_MAX_PARTITIONS, "no padding in agent_state");
 
 /** Bytes that the area must have. */
 #define STATE_AREA_BYTES 0x10000u

@@ -504,7 +504,9 @@ static void reboot_ends_partitions_then_the_driver_vm_then_the_box(void **state)
     model_end_partition(machine_partition(&machine, "alpha")->id, MULLION_REASON_POWER_OFF, 0);
     model_end_partition(machine_partition(&machine, "beta")->id, MULLION_REASON_POWER_OFF, 0);
     box_turns(10);
-    assert_int_equal(machine.driver.phase, DRIVER_OFF);
+    struct mullion_partition_info driver = {.id = machine.driver.id};
+    assert_int_equal(os_hypercall(MULLION_CALL_PARTITION_INFO, &driver), 0);
+    assert_int_equal(driver.reason, MULLION_REASON_POWER_OFF); /* it was asked, not killed */
     assert_int_equal(model_power(), MODEL_POWER_RESET);
 }
 
@@ -523,6 +525,35 @@ static void boxs_power_button_ends_partitions_and_switches_off(void **state)
     box_turns(10);
     assert_string_equal(state_of("beta"), "stopped");
     assert_int_equal(model_power(), MODEL_POWER_OFF);
+}
+
+static void partition_cannot_come_back_while_the_box_goes_down(void **state)
+{
+    static const char *const actions[] = {"start", "reset", "pause", "resume"};
+    char path[80];
+    (void)state;
+    assert_int_equal(post("/api/v1/actions/reboot", NULL), 202);
+    for (size_t i = 0; i < COUNT(actions); i++) {
+        snprintf(path, sizeof(path), "/api/v1/partitions/beta/actions/%s", actions[i]);
+        post(path, NULL);
+        assert_error(409, "conflict");
+        assert_non_null(strstr(text("message"), "going down"));
+    }
+}
+
+static void reboot_outlives_the_agent(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/api/v1/actions/reboot", NULL), 202);
+    model_restart_agent();
+    box_agent_begin();
+    box_turns(5);
+    assert_int_equal(machine.ending, BOX_REBOOTS);
+    model_advance(32000);
+    box_turns(20);
+    model_advance(6000);
+    box_turns(5);
+    assert_int_equal(model_power(), MODEL_POWER_RESET);
 }
 
 static void power_off_without_the_firmwares_word_is_409(void **state)
@@ -566,6 +597,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stop_begun_by_a_dead_agent_is_carried_on, boot, end),
         cmocka_unit_test_setup_teardown(reboot_ends_partitions_then_the_driver_vm_then_the_box, boot, end),
         cmocka_unit_test_setup_teardown(boxs_power_button_ends_partitions_and_switches_off, boot, end),
+        cmocka_unit_test_setup_teardown(partition_cannot_come_back_while_the_box_goes_down, boot, end),
+        cmocka_unit_test_setup_teardown(reboot_outlives_the_agent, boot, end),
         cmocka_unit_test_setup_teardown(power_off_without_the_firmwares_word_is_409, boot, end),
     };
     return cmocka_run_group_tests_name("agent_api", tests, NULL, NULL);

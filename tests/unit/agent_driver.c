@@ -75,6 +75,37 @@ static void driver_vm_waits_for_scrubbing_and_partitions_for_it(void **state)
     assert_int_equal(machine_partition(&machine, "alpha")->phase, PHASE_RUNNING);
 }
 
+static void agents_port_is_there_while_the_driver_vm_waits(void **state)
+{
+    (void)state;
+    box_make(BOX_BOTH, BOX_UUID, BOX_SITE);
+    model_set_dirty(0, MODEL_FRAMES);
+    box_agent_begin();
+    assert_int_equal(machine.driver.phase, DRIVER_WAITING);
+    assert_true(machine_net_ready(&machine));
+    assert_non_null(model_port_mac(MULLION_AGENT_ID, DRIVER_SLOT_AGENT));
+    model_scrub();
+    box_turns(10);
+    model_advance(100);
+    box_turns(20);
+    assert_int_not_equal(box_port(MULLION_AGENT_ID, DRIVER_SLOT_AGENT).status & MULLION_PORT_CONNECTED, 0);
+}
+
+static void functions_rest_between_assignment_and_start(void **state)
+{
+    (void)state;
+    box_make(BOX_BOTH, BOX_UUID, BOX_SITE);
+    memset(&machine, 0, sizeof(machine));
+    console_start(1000000);
+    machine_read(&machine, box_announce);
+    machine_bring_up(&machine);
+    machine_tick(&machine);
+    assert_int_equal(machine.driver.phase, DRIVER_QUIET);
+    model_advance(100);
+    machine_tick(&machine);
+    assert_int_equal(machine.driver.phase, DRIVER_BOOTING);
+}
+
 static void network_functions_are_assigned_and_no_others(void **state)
 {
     (void)state;
@@ -212,6 +243,63 @@ static void crash_loop_of_the_driver_vm_ends_in_a_problem(void **state)
     assert_int_equal(machine_partition(&machine, "alpha")->phase, PHASE_RUNNING);
 }
 
+static void driver_vm_that_never_comes_up_is_given_up(void **state)
+{
+    (void)state;
+    box_make(BOX_BOTH, "uuid=none", BOX_SITE);
+    model_driver()->silent = true;
+    box_agent_begin();
+    for (unsigned i = 0; i < 400 && machine.driver.phase != DRIVER_FAILED; i++) {
+        box_turns(2);
+        model_advance(5000);
+    }
+    assert_int_equal(machine.driver.phase, DRIVER_FAILED);
+    box_turns(2);
+    struct mullion_partition_info info = {.id = machine.driver.id};
+    assert_int_equal(os_hypercall(MULLION_CALL_PARTITION_INFO, &info), 0);
+    assert_int_equal(info.state, MULLION_STATE_STOPPED);                          /* its devices are quiet */
+    assert_int_equal(machine_partition(&machine, "alpha")->phase, PHASE_RUNNING); /* it waits no more */
+}
+
+static jmp_buf death;
+
+/* An agent that dies after its hypercall number `call`, if it makes so many. */
+static void agent_that_dies(unsigned call)
+{
+    if (setjmp(death) == 0) {
+        model_die_at(call, true, &death);
+        box_agent_begin();
+        box_turns(20);
+        model_die_at(0, false, NULL);
+    }
+    model_restart_agent();
+}
+
+static void agents_that_die_starting_the_driver_vm_leave_it_whole_or_alone(void **state)
+{
+    unsigned given_up = 0;
+    (void)state;
+    for (unsigned call = 1; call < 200; call++) {
+        box_make(BOX_BOTH, BOX_UUID, BOX_SITE);
+        agent_that_dies(call);
+        agent_that_dies(call);
+        box_agent_begin();
+        model_scrub();
+        for (unsigned i = 0; i < 5; i++) {
+            box_turns(20);
+            model_advance(300);
+        }
+        assert_true(machine.driver.phase == DRIVER_UP || machine.driver.phase == DRIVER_FAILED);
+        if (machine.driver.phase == DRIVER_UP) {
+            assert_int_equal(machine.driver.function_count, 1);
+        } else {
+            assert_non_null(strstr(machine.driver.trouble, "the agent died 2 times"));
+            given_up++;
+        }
+    }
+    assert_true(given_up > 0);
+}
+
 static void restarted_agent_finds_the_driver_vm(void **state)
 {
     char token[STATE_TOKEN_BYTES];
@@ -307,6 +395,19 @@ static void uplink_stays_with_a_static_address(void **state)
     assert_int_equal(model_driver()->uplink_slot, DRIVER_SLOT_FUNCTIONS + 1);
 }
 
+static void uplink_with_a_fallback_settles_and_waits_for_nothing(void **state)
+{
+    (void)state;
+    boot_with_nics(1, 1,
+                   "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Site\",\"name\":\"box\",\"network\":"
+                   "{\"dhcp\":true,\"address\":\"10.0.2.15/24\"}}");
+    for (unsigned i = 0; i < 30; i++) {
+        model_advance(5000);
+        box_turns(6); /* checks that nothing is due for ever */
+    }
+    assert_int_equal(model_driver()->uplink_slot, DRIVER_SLOT_FUNCTIONS);
+}
+
 static void uplink_named_by_mac_is_taken(void **state)
 {
     (void)state;
@@ -353,6 +454,10 @@ int main(void)
         cmocka_unit_test(driver_vm_sees_its_memory_where_devices_see_it),
         cmocka_unit_test(driver_vms_memory_map_names_no_other_ram),
         cmocka_unit_test(driver_vm_waits_for_scrubbing_and_partitions_for_it),
+        cmocka_unit_test(agents_port_is_there_while_the_driver_vm_waits),
+        cmocka_unit_test(functions_rest_between_assignment_and_start),
+        cmocka_unit_test(driver_vm_that_never_comes_up_is_given_up),
+        cmocka_unit_test(agents_that_die_starting_the_driver_vm_leave_it_whole_or_alone),
         cmocka_unit_test(network_functions_are_assigned_and_no_others),
         cmocka_unit_test(pci_functions_are_listed_with_what_drives_them),
         cmocka_unit_test(link_rises_after_the_driver_vm_has_acknowledged),
@@ -368,6 +473,7 @@ int main(void)
         cmocka_unit_test(uplink_is_the_first_port_with_carrier),
         cmocka_unit_test(uplink_moves_on_without_a_lease),
         cmocka_unit_test(uplink_stays_with_a_static_address),
+        cmocka_unit_test(uplink_with_a_fallback_settles_and_waits_for_nothing),
         cmocka_unit_test(uplink_named_by_mac_is_taken),
         cmocka_unit_test(uplink_named_by_pci_address_is_taken),
         cmocka_unit_test(lack_of_an_uplink_is_a_problem),

@@ -53,6 +53,18 @@ static void events(void)
     machine_tick(&machine);
 }
 
+/* As events(), and lets those start again that have to wait for it. */
+static void events_and_restarts(void)
+{
+    events();
+    for (unsigned i = 0; i < machine.partition_count; i++) {
+        if (machine.partitions[i].restart_at_ms != 0) {
+            model_advance(10000);
+            machine_tick(&machine);
+        }
+    }
+}
+
 static struct partition *named(const char *name)
 {
     struct partition *p = machine_partition(&machine, name);
@@ -208,13 +220,44 @@ static void machine_crash_is_told_in_words(void **state)
         "vCPU 0, RIP 0): look at its console; check its kernel, then `start` it");
 }
 
+static void machine_guest_that_reboots_often_waits_longer_each_time(void **state)
+{
+    (void)state;
+    boot(BOTH);
+    uint64_t waited = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        model_advance(1500); /* not hasty, so it is never given up */
+        model_end_partition(named("alpha")->id, MULLION_REASON_RESET, 0);
+        events();
+        if (i == 0) {
+            assert_int_equal(named("alpha")->phase, PHASE_RUNNING); /* the first time at once */
+            continue;
+        }
+        assert_int_equal(named("alpha")->phase, PHASE_STOPPED);
+        uint64_t delay = named("alpha")->restart_at_ms - machine_ms(&machine);
+        assert_true(delay >= waited && delay <= 10000);
+        waited = delay - 1;
+        model_advance(delay);
+        events();
+        assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
+    }
+    assert_true(waited >= 9000);
+    model_advance(1500);
+    model_end_partition(named("alpha")->id, MULLION_REASON_RESET, 0);
+    events();
+    command("stop alpha", "ok\n");
+    model_advance(20000);
+    events();
+    assert_int_equal(named("alpha")->phase, PHASE_STOPPED);
+}
+
 static void machine_crash_loop_ends(void **state)
 {
     (void)state;
     boot(HEAD ALPHA ",\"onCrash\":\"restart\"}]}");
     for (unsigned i = 1; i <= 5; i++) {
         model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
-        events();
+        events_and_restarts();
         assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
         assert_int_equal(named("alpha")->info.start_count, i + 1);
     }
@@ -229,7 +272,7 @@ static void machine_crash_loop_that_ended_says_so(void **state)
     boot(HEAD ALPHA ",\"onCrash\":\"restart\"}]}");
     for (unsigned i = 0; i < 6; i++) {
         model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
-        events();
+        events_and_restarts();
     }
     assert_non_null(strstr(named("alpha")->trouble.text, "crashed too often in a row and stays stopped"));
 }
@@ -241,7 +284,7 @@ static void machine_guest_that_reboots_at_once_is_not_loaded_for_ever(void **sta
     for (unsigned i = 0; i < 6; i++) {
         assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
         model_end_partition(named("alpha")->id, MULLION_REASON_RESET, 0);
-        events();
+        events_and_restarts();
     }
     assert_int_equal(named("alpha")->phase, PHASE_STOPPED);
     assert_non_null(strstr(announced, "reset by its guest; too often in a row, it stays stopped\n"));
@@ -257,14 +300,14 @@ static void machine_start_by_wish_ends_a_row_of_crashes(void **state)
     boot(HEAD ALPHA ",\"onCrash\":\"restart\"}]}");
     for (unsigned i = 0; i < 6; i++) {
         model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
-        events();
+        events_and_restarts();
     }
     command("start alpha", "ok\n");
     model_end_partition(named("alpha")->id, MULLION_REASON_RESET, 0);
     events();
     assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
     model_end_partition(named("alpha")->id, MULLION_REASON_TRIPLE_FAULT, 0);
-    events();
+    events_and_restarts();
     assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
 }
 
@@ -541,6 +584,7 @@ int main(void)
         cmocka_unit_test(machine_end_is_dealt_with_even_if_status_saw_it_first),
         cmocka_unit_test(machine_on_reboot_stop_is_obeyed),
         cmocka_unit_test(machine_crash_is_told_in_words),
+        cmocka_unit_test(machine_guest_that_reboots_often_waits_longer_each_time),
         cmocka_unit_test(machine_crash_loop_ends),
         cmocka_unit_test(machine_crash_loop_that_ended_says_so),
         cmocka_unit_test(machine_guest_that_reboots_at_once_is_not_loaded_for_ever),
