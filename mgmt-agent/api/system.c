@@ -129,6 +129,7 @@ static void problem_write(struct writer *w, const char *text)
 
 static void problems_write(struct writer *w, const struct machine *machine)
 {
+    json_number(w, "problemsDropped", machine->problems.dropped);
     json_array(w, "problems");
     for (unsigned i = 0; i < machine->problems.count; i++) {
         problem_write(w, machine->problems.text[i]);

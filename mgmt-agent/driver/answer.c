@@ -63,8 +63,10 @@ static bool slot_is_good(uint32_t slot)
 
 bool answer_hello(const struct rpc_frame *frame, struct rpc_hello *to)
 {
-    bool good = copy(frame, to, sizeof(*to)) && to->function_count <= CLIENT_MAX_FUNCTIONS &&
-                to->nic_count <= CLIENT_MAX_NICS && text_is_good(to->kernel, sizeof(to->kernel));
+    bool good = copy(frame, to, sizeof(*to)) && text_is_good(to->kernel, sizeof(to->kernel));
+    to->function_count =
+        to->function_count < CLIENT_MAX_FUNCTIONS ? to->function_count : CLIENT_MAX_FUNCTIONS;
+    to->nic_count = to->nic_count < CLIENT_MAX_NICS ? to->nic_count : CLIENT_MAX_NICS;
     return keep_if(good, to, sizeof(*to));
 }
 

@@ -15,7 +15,7 @@ bool answer_is_change(const struct rpc_frame *frame);
 /** @return whether it has no payload, as answers to SET_ requests and failures */
 bool answer_is_empty(const struct rpc_frame *frame);
 
-/** Each reads a payload; on false `*to` is all zero. */
+/** Each reads a payload; on false `*to` is all zero. Counts are cut to what the agent has room for. */
 bool answer_hello(const struct rpc_frame *frame, struct rpc_hello *to);
 bool answer_function(const struct rpc_frame *frame, struct rpc_function *to);
 bool answer_nic(const struct rpc_frame *frame, struct rpc_nic *to);

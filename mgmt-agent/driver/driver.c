@@ -256,18 +256,26 @@ static void exchange(struct driver *driver, uint64_t now_ms)
     }
 }
 
+/* The port in the lowest slot, which stays the same from boot to boot; one whose MAC address is none does not
+ * count. */
+static const struct rpc_nic *first_port(const struct client *client)
+{
+    static const uint8_t none[ADDRESS_MAC_BYTES];
+    const struct rpc_nic *first = NULL;
+    for (uint32_t i = 0; i < client->nics_read; i++) {
+        const struct rpc_nic *nic = &client->nics[i];
+        bool good = nic->slot != 0 && memcmp(nic->mac, none, sizeof(none)) != 0;
+        first = good && (first == NULL || nic->slot < first->slot) ? nic : first;
+    }
+    return first;
+}
+
 /* A box without UUID takes its first port's MAC address for one. */
 static void seed_from_ports(struct machine *machine)
 {
-    const struct client *client = &machine->driver.client;
-    for (uint32_t i = 0; i < client->nics_read; i++) {
-        if (client->nics[i].slot != 0) {
-            machine_identify(machine, identity_from_mac(client->nics[i].mac, machine->seed));
-            return;
-        }
-    }
+    const struct rpc_nic *first = first_port(&machine->driver.client);
     memset(machine->seed, 0, sizeof(machine->seed));
-    machine_identify(machine, IDENTITY_FIXED);
+    machine_identify(machine, first != NULL ? identity_from_mac(first->mac, machine->seed) : IDENTITY_FIXED);
 }
 
 static uint32_t slot_of(const struct driver *driver, uint16_t segment, uint16_t bdf)

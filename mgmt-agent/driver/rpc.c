@@ -70,7 +70,7 @@ static enum verdict judge(const struct rpc_stream *stream, struct rpc_header *he
         return INCOMPLETE;
     }
     memcpy(header, stream->held, sizeof(*header));
-    if (header->version != RPC_VERSION || header->bytes > RPC_MAX_BYTES) {
+    if (header->version != RPC_VERSION || header->type >= RPC_TYPE_COUNT || header->bytes > RPC_MAX_BYTES) {
         return WRONG;
     }
     if (stream->used < sizeof(*header) + header->bytes) {

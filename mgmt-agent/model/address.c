@@ -103,8 +103,6 @@ bool address_read_pci(const char *text, uint16_t *segment, uint16_t *bdf)
 
 bool address_read_uuid(const char *text, uint8_t uuid[16])
 {
-    unsigned all_or = 0;
-    unsigned all_and = 0xff;
     for (unsigned i = 0; i < 16; i++) {
         unsigned byte;
         bool dash = i == 4 || i == 6 || i == 8 || i == 10;
@@ -115,11 +113,9 @@ bool address_read_uuid(const char *text, uint8_t uuid[16])
         if (text == NULL) {
             return false;
         }
-        all_or |= byte;
-        all_and &= byte;
         uuid[i] = (uint8_t)byte;
     }
-    return *text == 0 && all_or != 0 && all_and != 0xff;
+    return *text == 0;
 }
 
 void address_write_mac(const uint8_t mac[ADDRESS_MAC_BYTES], char text[ADDRESS_MAC_TEXT])

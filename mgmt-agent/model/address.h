@@ -25,7 +25,7 @@ bool address_read_ipv4_prefix(const char *text, uint8_t address[4], unsigned *pr
 /** Like "0000:00:03.0". */
 bool address_read_pci(const char *text, uint16_t *segment, uint16_t *bdf);
 
-/** Like 564d1a2b-0000-1111-2222-333344445555. @return false also for a blank one: all digits 0, or all f */
+/** Like 564d1a2b-0000-1111-2222-333344445555. */
 bool address_read_uuid(const char *text, uint8_t uuid[16]);
 
 void address_write_mac(const uint8_t mac[ADDRESS_MAC_BYTES], char text[ADDRESS_MAC_TEXT]);

@@ -20,13 +20,31 @@ const char *identity_words(enum identity_source source)
     return (unsigned)source <= IDENTITY_FIXED ? words[source] : "?";
 }
 
+/* What boards say that were never given a UUID of their own; the second and third are one number in both byte
+ * orders. */
+static bool is_blank(const uint8_t uuid[STATE_SEED_BYTES])
+{
+    static const char *const known[] = {
+        "00000000-0000-0000-0000-000000000000", "03000200-0400-0500-0006-000700080009",
+        "00020003-0004-0005-0006-000700080009", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "12345678-1234-5678-90ab-cddeefaabbcc", "fefefefe-fefe-fefe-fefe-fefefefefefe"};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        uint8_t other[STATE_SEED_BYTES];
+        if (address_read_uuid(known[i], other) && memcmp(uuid, other, sizeof(other)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum identity_source identity_from_words(const char *words, uint8_t seed[STATE_SEED_BYTES])
 {
     static const char key[] = "uuid=";
     if (strncmp(words, key, sizeof(key) - 1) != 0) {
         return IDENTITY_NONE;
     }
-    return address_read_uuid(words + sizeof(key) - 1, seed) ? IDENTITY_UUID : IDENTITY_NONE;
+    return address_read_uuid(words + sizeof(key) - 1, seed) && !is_blank(seed) ? IDENTITY_UUID
+                                                                               : IDENTITY_NONE;
 }
 
 enum identity_source identity_from_mac(const uint8_t mac[ADDRESS_MAC_BYTES], uint8_t seed[STATE_SEED_BYTES])

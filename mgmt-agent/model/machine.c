@@ -121,17 +121,20 @@ static void manifest_load(struct machine *machine)
     plan_check(&machine->manifest, &machine->manifest_json, &machine->box);
 }
 
-/* The driver VM's name is taken. */
-static void driver_name_check(struct machine *machine)
+/* These names are taken. */
+static void names_check(struct machine *machine)
 {
-    struct partition *p = machine_partition(machine, DRIVER_NAME);
-    if (p != NULL) {
-        problem_add(&machine->problems,
-                    "partition \"%s\": the name is the driver VM's: it is not started: give it "
-                    "another name",
-                    DRIVER_NAME);
-        p->phase = PHASE_REFUSED;
-        p->desired = DESIRED_ABSENT;
+    static const char *const taken[] = {DRIVER_NAME, "agent"};
+    for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        struct partition *p = machine_partition(machine, taken[i]);
+        if (p != NULL) {
+            problem_add(&machine->problems,
+                        "partition \"%s\": the name belongs to a part of Mullion: it is not started: give it "
+                        "another name",
+                        taken[i]);
+            p->phase = PHASE_REFUSED;
+            p->desired = DESIRED_ABSENT;
+        }
     }
 }
 
@@ -324,7 +327,7 @@ void machine_read(struct machine *machine, void (*announce)(const char *line))
     manifest_load(machine);
     partitions_make(machine);
     box_problems(machine);
-    driver_name_check(machine);
+    names_check(machine);
     if (machine->box.platform.agent_generation > 0) {
         take_over(machine);
     } else {

@@ -198,6 +198,7 @@ static void blank_uuids_are_none(void **state)
                                         "uuid=none",
                                         "uuid=00000000-0000-0000-0000-000000000000",
                                         "uuid=FFFFFFFF-ffff-ffff-ffff-ffffffffffff",
+                                        "uuid=03000200-0400-0500-0006-000700080009",
                                         "uuid=12345678-1234-5678-9abc-def01234567",
                                         "uuid=12345678-1234-5678-9abc-def0123456789"};
     uint8_t seed[STATE_SEED_BYTES];
