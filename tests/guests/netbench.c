@@ -170,10 +170,11 @@ static int send_stream(int fd, uint64_t mib)
         fail("no verdict from the server");
     }
     const double seconds = now() - start;
-    printf("netbench: sent %llu bytes, server got %llu, wrong chunks %llu, %.1f MB/s\n",
-           (unsigned long long)(request.chunks * CHUNK_BYTES), (unsigned long long)verdict.bytes,
-           (unsigned long long)verdict.wrong_chunks, (double)verdict.bytes / 1e6 / seconds);
-    return verdict.bytes == request.chunks * CHUNK_BYTES && verdict.wrong_chunks == 0 ? 0 : 1;
+    const unsigned long long sent = request.chunks * CHUNK_BYTES, got = verdict.bytes,
+                             wrong = verdict.wrong_chunks;
+    printf("netbench: sent %llu bytes, server got %llu, wrong chunks %llu, %.1f MB/s\n", sent, got, wrong,
+           (double)got / 1e6 / seconds);
+    return got == sent && wrong == 0 ? 0 : 1;
 }
 
 static int by_value(const void *a, const void *b)

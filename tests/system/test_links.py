@@ -91,12 +91,13 @@ def test_stream_survives_a_hundred_pauses_of_the_receiver(pair, measured):
 def test_console_link_carries_bytes_in_order(pair):
     """hvc0 of one guest is wired to hvc0 of the other."""
     with pair.attached("two") as shell:
-        shell.run("stty -F /dev/hvc0 raw -echo; (head -c 200000 /dev/hvc0 | md5sum > /tmp/sum) & echo started")
+        shell.run("rm -f /tmp/sum; sh -c 'exec </dev/hvc0; stty raw -echo; touch /tmp/ready; head -c 200000 | md5sum > /tmp/sum.new; "
+                  "mv /tmp/sum.new /tmp/sum' & while [ ! -e /tmp/ready ]; do usleep 10000; done")
     with pair.attached("one") as shell:
-        sent = shell.run("stty -F /dev/hvc0 raw -echo; head -c 200000 /dev/urandom > /tmp/data; cat /tmp/data > /dev/hvc0; "
+        sent = shell.run("head -c 200000 /dev/urandom > /tmp/data; sh -c 'exec >/dev/hvc0; stty raw -echo <&1; cat /tmp/data'; "
                          "md5sum < /tmp/data", 120)
     with pair.attached("two") as shell:
-        got = shell.run("wait; cat /tmp/sum", 120)
+        got = shell.run("while [ ! -e /tmp/sum ]; do usleep 10000; done; cat /tmp/sum", 120)
     assert got.split()[0] == sent.split()[0]
 
 
