@@ -16,10 +16,17 @@
 #include "ui/console.h"
 #include "ui/status.h"
 
-#define RETRY_MS    10u    /* for a guest that does not take what was typed */
-#define PATIENCE_MS 30000u /* then the status block is shown although the box has not settled */
+#define RETRY_MS         10u    /* for a guest that does not take what was typed */
+#define NETWORK_RETRY_MS 1000u  /* for a network port that is not there yet */
+#define NETWORK_TRIES    10u    /* then that is a problem, though there are more */
+#define PATIENCE_MS      30000u /* then the status block is shown although the box has not settled */
 
 static struct machine machine;
+static struct {
+    bool settled; /* it runs, or never will */
+    unsigned tries;
+    uint64_t retry_tsc;
+} network;
 
 /* The first status block ends the boot; in an agent that was restarted the boot time is remembered. */
 static void boot_done(void)
@@ -98,16 +105,16 @@ static void client_accept(struct stream *stream)
     server_accept(stream, machine_ms(&machine));
 }
 
-/* The key that clients know, from the state area, or a new one. */
+/* The key that clients know, from the state area, or a new one. It names the host name, which can stand in a
+ * certificate whatever the site is called. */
 static void identity_take(const struct net_config *config)
 {
     if (tls_identity_use(machine.identity, machine.identity_bytes) == 0) {
         return;
     }
-    const char *name = machine.site.name[0] != 0 ? machine.site.name : "mullion";
     size_t bytes = 0;
-    if (tls_identity_make(name, config->has_address ? config->address : NULL, machine.identity, &bytes) !=
-        0) {
+    if (tls_identity_make(config->host_name, config->has_address ? config->address : NULL, machine.identity,
+                          &bytes) != 0) {
         problem_add(&machine.problems, "%s", tls_identity_problem());
         return;
     }
@@ -116,9 +123,15 @@ static void identity_take(const struct net_config *config)
     tls_identity_use(machine.identity, bytes);
 }
 
+/* Once the box knows what it is called. */
 static void identity_start(void)
 {
+    static bool started;
     struct net_config config;
+    if (started || machine.seed_kind == IDENTITY_NONE) {
+        return;
+    }
+    started = true;
     machine_net_config(&machine, &config);
     identity_take(&config);
     tls_identity_fingerprint(machine.fingerprint);
@@ -128,15 +141,16 @@ static void identity_start(void)
 /* The port may come later than the agent: with the driver VM. */
 static void network_start(void)
 {
-    static bool tried;
     struct net_config config;
-    if (tried || !machine_net_ready(&machine)) {
+    uint64_t now = os_tsc();
+    if (network.settled || now < network.retry_tsc || !machine_net_ready(&machine)) {
         return;
     }
-    tried = true;
     machine_net_config(&machine, &config);
     int error = net_start(&config, machine.box.platform.tsc_khz, client_accept);
-    if (error != 0) {
+    network.settled = error != -MULLION_E_NO_PORT;
+    network.retry_tsc = now + ticks_of(NETWORK_RETRY_MS);
+    if (error != 0 && (network.settled || ++network.tries == NETWORK_TRIES)) {
         problem_add(&machine.problems, "network: the agent's port cannot be used (error %d): report this",
                     -error);
     }
@@ -144,6 +158,7 @@ static void network_start(void)
 
 static void network_serve(void)
 {
+    identity_start();
     network_start();
     net_poll();
     machine_net_changed(&machine, net_status());
@@ -161,7 +176,8 @@ static uint64_t next_turn(void)
     uint64_t server_ms = server_deadline();
     uint64_t server_tsc =
         server_ms == CONNECTION_NEVER ? UINT64_MAX : machine.box.platform.boot_tsc + ticks_of(server_ms);
-    return earlier(machine_deadline(&machine), earlier(net_deadline(), server_tsc));
+    uint64_t network_tsc = network.settled || !machine_net_ready(&machine) ? UINT64_MAX : network.retry_tsc;
+    return earlier(earlier(machine_deadline(&machine), network_tsc), earlier(net_deadline(), server_tsc));
 }
 
 static void handle(const struct mullion_event_wait *event)
@@ -182,7 +198,6 @@ int main(void)
     os_hypercall(MULLION_CALL_PLATFORM_INFO, &platform);
     console_start(platform.tsc_khz);
     machine_read(&machine, announce);
-    identity_start();
     machine_bring_up(&machine);
     network_serve();
     uint64_t patience = os_tsc() + PATIENCE_MS * platform.tsc_khz;
