@@ -80,7 +80,8 @@ void identity_host_name(const uint8_t seed[STATE_SEED_BYTES], const char *site_n
 {
     uint8_t digest[DIGEST_BYTES];
     size_t length = strlen(site_name);
-    if (length > 0 && strspn(site_name, LABEL_CHARS) == length && site_name[0] != '-') {
+    bool plain = length > 0 && strspn(site_name, LABEL_CHARS) == length;
+    if (plain && site_name[0] != '-' && site_name[length - 1] != '-') { /* RFC 1123, 2.1 */
         snprintf(name, size, "%s", site_name);
         return;
     }

@@ -12,6 +12,7 @@
 
 #define HEAD_BYTES   4u /* lengths of key and certificate, little-endian, before both in DER */
 #define SERIAL_BYTES 16u
+#define LABEL_CHARS  "abcdefghijklmnopqrstuvwxyz0123456789-" /* others would need quoting in a subject */
 #define NOT_BEFORE   "20200101000000"
 #define NOT_AFTER    "99991231235959" /* RFC 5280, 4.1.2.5: no end that would be known */
 
@@ -38,6 +39,9 @@ static void alternative_name(mbedtls_x509_san_list *item, int type, const void *
 static int describe(mbedtls_x509write_cert *request, const char *name, const uint8_t address[4])
 {
     char subject[128];
+    if (name[0] == 0 || name[strspn(name, LABEL_CHARS)] != 0) {
+        return MBEDTLS_ERR_X509_INVALID_NAME;
+    }
     uint8_t serial[SERIAL_BYTES];
     mbedtls_x509_san_list names[2];
     snprintf(subject, sizeof(subject), "CN=%s,O=Mullion", name);

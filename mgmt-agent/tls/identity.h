@@ -14,7 +14,7 @@
 
 /**
  * Makes a new key and certificate.
- * @param name the box's name; the certificate's subject
+ * @param name a host name, one label: the certificate's subject, refused if it is none
  * @param address an IPv4 address that the certificate names too, or NULL
  * @return 0 and the bytes used, or -1: see tls_identity_problem()
  */
