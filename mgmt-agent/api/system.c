@@ -135,6 +135,7 @@ static void problems_write(struct writer *w, const struct machine *machine)
         problem_write(w, machine->problems.text[i]);
     }
     problem_write(w, machine->driver.trouble);
+    problem_write(w, machine->driver.jack_trouble);
     problem_write(w, machine->driver.uplink_trouble);
     problem_write(w, machine->net.problem);
     for (unsigned i = 0; i < machine->partition_count; i++) {

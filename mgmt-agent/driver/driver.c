@@ -173,6 +173,7 @@ static void died(struct machine *machine, const char *why)
     struct driver *driver = &machine->driver;
     uint64_t now = machine_ms(machine);
     driver->uplink_trouble[0] = 0;
+    driver->jack_trouble[0] = 0;
     bool calm = driver->client.greeted && now - driver->started_ms >= CALM_MS;
     driver->deaths = calm ? 1 : driver->deaths + 1;
     ports_withdraw(machine);
@@ -334,6 +335,7 @@ static void serve(struct machine *machine, uint64_t now_ms)
         seed_from_ports(machine);
     }
     ports_acknowledge(machine);
+    ports_problem(machine, driver->jack_trouble);
     uplink_update(machine, now_ms);
     exchange(driver, now_ms);
 }

@@ -50,7 +50,8 @@ struct driver {
     struct client client;
     struct uplink uplink;
     unsigned greetings_seen;
-    char trouble[PROBLEM_BYTES];        /* shown under `problems:`; empty if all is well */
+    char trouble[PROBLEM_BYTES]; /* shown under `problems:`; empty if all is well */
+    char jack_trouble[PROBLEM_BYTES];
     char uplink_trouble[PROBLEM_BYTES]; /* likewise, of a driver VM that runs */
 };
 

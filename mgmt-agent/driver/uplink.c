@@ -146,7 +146,12 @@ void uplink_problem(const struct uplink_view *view, const struct client *client,
     char name[ADDRESS_MAC_TEXT];
     const struct rpc_function *function = undriven(client);
     text[0] = 0;
-    if (nic == NULL && view->site->uplink != UPLINK_ANY) {
+    if (client->uplink_refused) {
+        snprintf(text, PROBLEM_BYTES,
+                 "uplink: the driver VM could not put the port into the bridge: the box cannot be reached: "
+                 "look at its "
+                 "console by `attach driver`, report this as a defect");
+    } else if (nic == NULL && view->site->uplink != UPLINK_ANY) {
         snprintf(text, PROBLEM_BYTES,
                  "uplink: no network port is %s, which the site configuration names: see `pci` and "
                  "/api/v1/hardware: "

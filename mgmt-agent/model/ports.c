@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/ports.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/identity.h"
@@ -203,6 +205,36 @@ static void jack_acknowledge(struct client *client, uint32_t id, uint32_t slot, 
 void ports_acknowledge(struct machine *machine)
 {
     jacks_visit(machine, UINT64_MAX, jack_acknowledge);
+}
+
+static bool jack_problem(const struct machine *machine, const struct partition *p,
+                         const struct port_plan *plan, char text[PROBLEM_BYTES])
+{
+    const struct client_jack *jack = &machine->driver.client.jacks[plan->peer_slot];
+    if (plan->peer != PORT_PEER_DRIVER || jack->state != JACK_REFUSED) {
+        return false;
+    }
+    snprintf(text, PROBLEM_BYTES,
+             "partition \"%s\": its network port in slot %" PRIu32
+             " has no link: the driver VM refused it (status %u, "
+             "error %u): look at its console by `attach driver`, report this as a defect",
+             p->spec->name, plan->slot, (unsigned)jack->status, (unsigned)jack->detail);
+    return true;
+}
+
+void ports_problem(const struct machine *machine, char text[PROBLEM_BYTES])
+{
+    struct port_plan plans[PORT_MAX];
+    text[0] = 0;
+    for (unsigned i = 0; i < machine->partition_count; i++) {
+        const struct partition *p = &machine->partitions[i];
+        unsigned count = p->id != 0 ? plans_of(machine, p, plans) : 0;
+        for (unsigned k = 0; k < count; k++) {
+            if (jack_problem(machine, p, &plans[k], text)) {
+                return;
+            }
+        }
+    }
 }
 
 static void jack_withdraw(struct client *client, uint32_t id, uint32_t slot, uint32_t jack)

@@ -51,6 +51,9 @@ void ports_changed(struct machine *machine, uint64_t port_mask);
 /** Acknowledges the features of jacks that the driver VM has confirmed. */
 void ports_acknowledge(struct machine *machine);
 
+/** Writes which link the driver VM has refused, "what: why: remedy", or an empty text. */
+void ports_problem(const struct machine *machine, char text[PROBLEM_BYTES]);
+
 /** Withdraws all acknowledgements: the driver VM has died. */
 void ports_withdraw(struct machine *machine);
 

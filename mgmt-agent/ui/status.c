@@ -118,6 +118,7 @@ static unsigned troubles(const struct machine *machine)
     unsigned count = machine->problems.count + (machine->problems.dropped > 0 ? 1 : 0);
     count += machine->driver.trouble[0] != 0 ? 1 : 0;
     count += machine->driver.uplink_trouble[0] != 0 ? 1 : 0;
+    count += machine->driver.jack_trouble[0] != 0 ? 1 : 0;
     count += machine->net.problem[0] != 0 ? 1 : 0;
     for (unsigned i = 0; i < machine->partition_count; i++) {
         count += machine->partitions[i].trouble.text[0] != 0 ? 1 : 0;
@@ -138,8 +139,8 @@ static void problems_print(const struct machine *machine)
     if (machine->problems.dropped > 0) {
         console_print("  and %u more: correct these first\n", machine->problems.dropped);
     }
-    const char *const texts[] = {machine->driver.trouble, machine->driver.uplink_trouble,
-                                 machine->net.problem};
+    const char *const texts[] = {machine->driver.trouble, machine->driver.jack_trouble,
+                                 machine->driver.uplink_trouble, machine->net.problem};
     for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         const char *text = texts[i];
         console_print("%s%s%s", text[0] != 0 ? "  " : "", text, text[0] != 0 ? "\n" : "");

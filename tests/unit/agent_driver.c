@@ -147,6 +147,23 @@ static void link_rises_after_the_driver_vm_has_acknowledged(void **state)
     assert_int_equal(model_driver()->jack_features[DRIVER_SLOT_JACKS], VIRTIO_FEATURES | 1);
 }
 
+static void link_that_the_driver_vm_refuses_is_a_problem(void **state)
+{
+    (void)state;
+    box_boot();
+    box_driver_probes();
+    model_driver()->refuses_jacks = true;
+    model_port_driver(id_of("alpha"), ALPHA_NIC, VIRTIO_FEATURES);
+    box_turns(5);
+    assert_non_null(
+        strstr(machine.driver.jack_trouble, "partition \"alpha\": its network port in slot 8 has no link"));
+    model_driver()->refuses_jacks = false;
+    model_advance(11000); /* told again with the next heartbeat */
+    box_turns(10);
+    assert_string_equal(machine.driver.jack_trouble, "");
+    assert_true(box_link_is_up(id_of("alpha"), ALPHA_NIC));
+}
+
 static void guest_that_resets_its_nic_is_linked_again(void **state)
 {
     (void)state;
@@ -461,6 +478,7 @@ int main(void)
         cmocka_unit_test(network_functions_are_assigned_and_no_others),
         cmocka_unit_test(pci_functions_are_listed_with_what_drives_them),
         cmocka_unit_test(link_rises_after_the_driver_vm_has_acknowledged),
+        cmocka_unit_test(link_that_the_driver_vm_refuses_is_a_problem),
         cmocka_unit_test(guest_that_resets_its_nic_is_linked_again),
         cmocka_unit_test(direct_link_needs_no_driver_vm),
         cmocka_unit_test(partition_made_anew_is_linked_again),

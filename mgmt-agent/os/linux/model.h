@@ -99,7 +99,8 @@ struct model_driver {
     bool silent;           /* answers nothing */
     unsigned nic_count;    /* named eth0..; the n-th in slot 42 + n */
     unsigned carrier_mask; /* bit per nic */
-    uint32_t uplink_slot;  /* what it was told, 0: none */
+    bool refuses_jacks;
+    uint32_t uplink_slot; /* what it was told, 0: none */
     uint64_t jack_features[MACHINE_SLOTS];
     unsigned requests; /* answered */
 };

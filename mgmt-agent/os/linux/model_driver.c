@@ -94,6 +94,10 @@ static void answer_request(const struct rpc_frame *request)
         driver.uplink_slot = uplink.slot;
         break;
     case RPC_SET_JACK:
+        if (driver.refuses_jacks) {
+            answer(request, RPC_E_KERNEL, NULL, 0);
+            return;
+        }
         memcpy(&jack, request->payload, sizeof(jack));
         driver.jack_features[jack.slot % MACHINE_SLOTS] = jack.features;
         break;
