@@ -213,11 +213,10 @@ static void plug_nic(uint16_t bdf, uint32_t place)
 
 static void look_again(void)
 {
-    const struct acpi_info no_ecam = {0};
     count = dropped = 0;
     memset(functions, 0, sizeof(functions));
-    pci_host_scan(&no_ecam);
-    pci_host_examine();
+    written_count = 0;
+    pci_host_scan();
     written_count = 0;
 }
 
@@ -316,7 +315,10 @@ static void bars_without_a_place_of_their_own_make_a_function_unusable(void **st
         {0xfee0000c, 0, BAR_BYTES},          /* the local APICs */
         {0xd000080c, 0, 0x800},              /* half a page */
         {0x0000000c, 0x00000100, BAR_BYTES}, /* beyond 40 bits */
+        {0xb00e000c, 0, BAR_BYTES},          /* configuration space of bus 0 */
     };
+    platform.acpi.ecam[0] = (struct acpi_ecam){.base = 0xb0000000};
+    platform.acpi.ecam_count = 1;
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         *reg_of(NIC, PCI_BAR) = bad[i].low;
         *reg_of(NIC, PCI_BAR + 4) = bad[i].high;
@@ -329,12 +331,10 @@ static void bars_are_sized_with_decoding_off_and_left_as_they_were(void **state)
 {
     (void)state;
     const struct fake_function before = *function_at(NIC);
-    const struct acpi_info no_ecam = {0};
     count = 0;
     memset(functions, 0, sizeof(functions));
-    pci_host_scan(&no_ecam);
     written_count = 0;
-    pci_host_examine();
+    pci_host_scan();
     assert_memory_equal(before.registers, function_at(NIC)->registers, sizeof(before.registers));
     bool decoding = true;
     unsigned ones = 0;
@@ -350,6 +350,33 @@ static void bars_are_sized_with_decoding_off_and_left_as_they_were(void **state)
     assert_true(bar[0].address == NIC_BAR0 && bar[0].bytes == BAR_BYTES);
     assert_true(bar[1].bytes == 0 && bar[3].bytes == 0);
     assert_true(bar[2].address == NIC_BAR2 && bar[2].bytes == BAR_BYTES);
+}
+
+static void other_segments_are_found_by_ecam_and_lose_bus_mastering(void **state)
+{
+    (void)state;
+    static const uint64_t at = 0x20000000;
+    uint8_t *ecam = mmap((void *)at, 2 << 20, PROT_READ | PROT_WRITE, // NOLINT
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    assert_ptr_not_equal(ecam, MAP_FAILED);
+    memset(ecam, 0xff, 2 << 20);
+    memset(ecam + 0x118000, 0, 4096); /* bus 1, device 3 */
+    uint32_t *registers = (uint32_t *)(ecam + 0x118000);
+    registers[PCI_ID / 4] = 0x15218086;
+    registers[PCI_COMMAND / 4] = 0x00100407;
+    platform.acpi.ecam[0] = (struct acpi_ecam){at, 2, 1, 1};
+    platform.acpi.ecam[1] = (struct acpi_ecam){BIT(32), 3, 0, 1}; /* out of reach */
+    platform.acpi.ecam_count = 2;
+    uint32_t before = pci_host_count();
+    look_again();
+    assert_int_equal(pci_host_count(), before + 1);
+    const struct mullion_pci_info *info = &pci_host_function(before)->info;
+    assert_int_equal(info->segment, 2);
+    assert_int_equal(info->bdf, 0x0118);
+    assert_int_equal(info->vendor, 0x8086);
+    assert_int_equal(info->use, MULLION_PCI_SEGMENT);
+    assert_int_equal(registers[PCI_COMMAND / 4], 0x0403);
+    assert_int_equal(munmap(ecam, 2 << 20), 0);
 }
 
 static void a_request_that_cannot_be_met_changes_nothing(void **state)
@@ -760,6 +787,7 @@ int main(void)
         TEST(a_chain_of_capabilities_that_is_a_circle_ends),
         TEST(bars_without_a_place_of_their_own_make_a_function_unusable),
         TEST(bars_are_sized_with_decoding_off_and_left_as_they_were),
+        TEST(other_segments_are_found_by_ecam_and_lose_bus_mastering),
         TEST(a_request_that_cannot_be_met_changes_nothing),
         TEST(a_function_and_a_slot_are_given_once),
         TEST(a_bar_larger_than_the_window_finds_no_room),

@@ -60,10 +60,9 @@ void vmm_main(uint64_t multiboot2_info) {
     start_screen(true);
     log_line("Mullion %s", MULLION_VERSION);
     acpi_read(platform.boot.rsdp, platform.boot.rsdp_bytes, &platform.acpi);
-    pci_host_scan(&platform.acpi);
     hvm_choose();
     read_cpu_limits();
-    pci_host_examine();
+    pci_host_scan();
     cpuid_init();
     fpu_init();
     memory_init();

@@ -5,18 +5,17 @@
 
 #include "dev/pci.h"
 #include "mullion/abi.h"
-#include "x86/acpi.h"
 
 #define PCI_HOST_MAX         512u
 #define PCI_CAPABILITIES_MAX 32u
 
-/** First act on devices, on the boot map: finds all functions, by ECAM where MCFG has it below 4 GiB, else by mechanism
- * 1, and turns bus mastering off on endpoints. */
-void pci_host_scan(const struct acpi_info *acpi);
+/** First act on devices, on the boot map, by `platform`: finds all functions, other segments' only where MCFG has them
+ * below 4 GiB; turns bus mastering off on endpoints; finds out which can be given away, and sizes their BARs. */
+void pci_host_scan(void);
 
 uint32_t pci_host_count(void);
 
-/** A base address register as the firmware left it; where a memory BAR begins, its bytes: 0 in any other register. */
+/** A base address register as the firmware left it; bytes is 0 unless a memory BAR begins there. */
 struct pci_host_bar {
     uint32_t value;
     uint64_t address, bytes;
@@ -35,9 +34,6 @@ struct pci_host_function {
 
 /** Fills all but the index, which is < pci_host_count(). */
 void pci_host_info(struct mullion_pci_info *info);
-
-/** Needs platform.boot and platform.phys_bits: finds out which functions can be given away, and sizes their BARs. */
-void pci_host_examine(void);
 
 /** Function `index` < pci_host_count(). */
 struct pci_host_function *pci_host_function(uint32_t index);
