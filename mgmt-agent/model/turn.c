@@ -163,7 +163,8 @@ bool machine_is_settling(const struct machine *machine)
     const struct driver *driver = &machine->driver;
     bool listed = driver->client.passes > 0 || (driver->client.greeted && driver->client.nic_count == 0);
     bool addressed = machine->net.address[0] != 0 && machine->net.link;
-    return machine_is_waiting(machine) || (driver_is_alive(driver) && !listed) ||
+    return machine_is_waiting(machine) || driver->phase == DRIVER_QUIET ||
+           (driver_is_alive(driver) && !listed) ||
            (driver->phase == DRIVER_UP && has_carrier(&driver->client) && !addressed);
 }
 

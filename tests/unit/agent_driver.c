@@ -101,6 +101,7 @@ static void functions_rest_between_assignment_and_start(void **state)
     machine_bring_up(&machine);
     machine_tick(&machine);
     assert_int_equal(machine.driver.phase, DRIVER_QUIET);
+    assert_true(machine_is_settling(&machine)); /* the first status block waits for it */
     model_advance(100);
     machine_tick(&machine);
     assert_int_equal(machine.driver.phase, DRIVER_BOOTING);
