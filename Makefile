@@ -61,6 +61,7 @@ help:
 	@echo 'make lint         formatter and static analysis'
 	@echo 'make cleanroom    SUITE=bookworm|trixie: build and check in a minimal Debian of its own'
 	@echo '                  (GOALS="run check": what to make there besides the image)'
+	@echo 'make reproduce    build the image twice, as two strangers would, and compare (COLD=1: without any cache)'
 	@echo 'make clean        remove build/ (downloads stay in the cache, see third_party/fetch)'
 
 all: image
@@ -83,7 +84,7 @@ fuzz: $(FUZZ_TARGETS)
 
 check: unit checks
 
-checks:
+checks: agent agent-crash
 	@tools/check
 
 system: image guests

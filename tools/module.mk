@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What goes with an image: its bill of materials, the notice with all licences, the source of its GPL parts.
 
-.PHONY: sbom notice sources
+.PHONY: sbom notice sources reproduce
 sbom: image drivervm
 	tools/sbom --out build/sbom/mullion.spdx.json
 
@@ -13,3 +13,7 @@ build/NOTICE.txt: tools/notice third_party/parts.toml third_party/pins LICENSE
 
 sources:
 	tools/sources --out build/sources
+
+# Two strangers build the image; COLD=1: each with a cache of its own, so that the driver VM's kernel is built twice.
+reproduce:
+	@tools/reproduce $(if $(COLD),--cold)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """`make run` as a user meets it: on a terminal, without one, once, and when it is killed."""
 
+import hashlib
+import json
 import os
 import pathlib
 import pty
 import re
 import select
 import signal
+import ssl
 import subprocess
 import time
 
@@ -110,6 +113,32 @@ def test_run_once_prints_the_status_block_and_succeeds(start):
     run.expect(r"^ *2 beta +running")
     run.expect(r"^===$")
     assert run.wait() == 0
+
+
+def test_printed_command_lists_the_partitions(start):
+    """What `make run` prints, word for word, and the fingerprint beside it."""
+    run = start()
+    fingerprint = run.expect(r"^fingerprint: +SHA256:([0-9A-F:]+)")[1]
+    token = run.expect(r"^token: +(\w+)")[1]
+    command = run.expect(r"^run:   (curl -k .*)$")[1]
+    assert token in command
+    page = run.expect(r"^run: (http://127\.0\.0\.1:\d+/) is a web server")[1]
+    port = re.search(r"https://127\.0\.0\.1:(\d+)/", command)[1]
+    environment = {name: value for name, value in os.environ.items() if name not in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
+
+    def answer(text):
+        return subprocess.run(["sh", "-c", text], stdout=subprocess.PIPE, text=True, env=environment, check=False).stdout
+
+    while not (listed := answer(f"{command} -s --noproxy '*' --max-time 10")):
+        assert time.monotonic() < run.deadline, "no answer over HTTPS"
+    partitions = {one["name"]: one for one in json.loads(listed)["partitions"]}
+    assert {name: one["state"] for name, one in partitions.items()} == {"alpha": "running", "beta": "running"}
+    assert all(sum(one["counters"]["exits"].values()) > 0 for one in partitions.values())
+    shown = ssl.get_server_certificate(("127.0.0.1", int(port)))
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest()
+    assert digest == fingerprint.replace(":", "").lower()
+    while "alpha" not in (text := answer(f"curl -s --noproxy '*' --max-time 10 {page}")):
+        assert time.monotonic() < run.deadline, f"no page from alpha: {text}"
 
 
 def test_run_once_fails_with_a_reason_if_the_block_does_not_come_in_time(start):
