@@ -146,3 +146,14 @@ class Shell:
         self.expect(self.PROMPT, seconds)
         assert match[2] == "0", f"`{command}` ended with {match[2]}:\n{match[1]}"
         return match[1]
+
+    def begin(self, command):
+        """Runs a command behind the shell's back; ended() tells what came of it."""
+        self.run(f"rm -f /tmp/out /tmp/done; ( ({command}) > /tmp/out 2>&1; echo $? > /tmp/done ) &")
+
+    def ended(self, seconds=60):
+        """Waits for the end of what begin() began; returns what it printed."""
+        text = self.run("while [ ! -s /tmp/done ]; do usleep 100000; done; cat /tmp/out /tmp/done", seconds)
+        output, _, code = text.rstrip("\n").rpartition("\n")
+        assert code == "0", f"it ended with {code}:\n{output}"
+        return output

@@ -155,6 +155,7 @@ static int serve(const struct net_config *config)
         }
         net_poll();
         tell();
+        tls_turn();
         server_turn(now_ms());
     }
 }
