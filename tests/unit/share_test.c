@@ -161,6 +161,25 @@ static void who_overdraws_gets_less_in_the_next_periods(void **state)
     assert_int_equal(ticks.second, 3 * PERIOD / 2);
 }
 
+static void a_call_of_seconds_costs_the_first_one_period_only(void **state)
+{
+    (void)state;
+    struct share share = fresh();
+    uint64_t until = NEVER;
+    assert_int_equal(share_choose(&share, true, true, 0, &until), SHARE_FIRST);
+    share_charge(&share, 999ull * PERIOD); /* waited for a CPU that did not leave its guest */
+    share_charge(&share, PERIOD);
+    struct ticks ticks = simulate(&share, 1000ull * PERIOD, 1002ull * PERIOD, always, always);
+    assert_int_equal(ticks.first, PERIOD);
+    assert_int_equal(ticks.second, PERIOD);
+
+    struct share next = fresh();
+    share_choose(&next, true, true, 0, &until);
+    share_charge(&next, 20ull * PERIOD - 1);
+    ticks = simulate(&next, PERIOD, 3ull * PERIOD, always, always);
+    assert_int_equal(ticks.first, PERIOD / 2);
+}
+
 static void the_counter_of_an_old_machine_is_no_trouble(void **state)
 {
     (void)state;
@@ -181,6 +200,7 @@ int main(void)
         cmocka_unit_test(time_that_nobody_else_wanted_costs_no_budget),
         cmocka_unit_test(a_budget_that_was_not_used_is_not_saved),
         cmocka_unit_test(who_overdraws_gets_less_in_the_next_periods),
+        cmocka_unit_test(a_call_of_seconds_costs_the_first_one_period_only),
         cmocka_unit_test(the_counter_of_an_old_machine_is_no_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

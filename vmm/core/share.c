@@ -21,4 +21,7 @@ enum share_choice share_choose(struct share *share, bool first_wants, bool secon
     return first ? SHARE_FIRST : second_wants ? SHARE_SECOND : SHARE_NONE;
 }
 
-void share_charge(struct share *share, uint64_t ticks) { share->left -= (int64_t)ticks; }
+void share_charge(struct share *share, uint64_t ticks) {
+    int64_t debt = -(int64_t)(share->period / 2), left = share->left - (int64_t)ticks;
+    share->left = left > debt ? left : debt;
+}

@@ -9,7 +9,8 @@
 
 struct share {
     uint64_t period, period_end;
-    int64_t left; /* of the first's budget; a stay in the VMM can overdraw it, then the next period gives less */
+    int64_t
+        left; /* of the first's budget; a stay in the VMM can overdraw it, then it gets nothing in the next period */
 };
 
 enum share_choice { SHARE_FIRST, SHARE_SECOND, SHARE_NONE };
@@ -17,5 +18,5 @@ enum share_choice { SHARE_FIRST, SHARE_SECOND, SHARE_NONE };
 /** Who runs now; lowers *until to when somebody else's turn comes. */
 enum share_choice share_choose(struct share *share, bool first_wants, bool second_wants, uint64_t now, uint64_t *until);
 
-/** The first ran for `ticks` while the second waited. */
+/** The first ran for `ticks` while the second waited. At most one period's budget is owed. */
 void share_charge(struct share *share, uint64_t ticks);
