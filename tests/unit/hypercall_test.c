@@ -461,6 +461,26 @@ static void a_cpu_that_does_not_obey_is_reported_stuck(void **state)
     assert_non_null(cpu_at(1)->owner); /* neither CPU nor memory can be given away */
 }
 
+static void
+a_cpu_that_does_not_obey_a_pause_leaves_its_partition_stuck_whatever_it_reports_later(void **state)
+{
+    (void)state;
+    run_one();
+    struct vcpu *vcpu = cpu_at(1)->current;
+    assert_non_null(vcpu);
+    box_deafen(1);
+    assert_int_equal(on(MULLION_CALL_PARTITION_PAUSE, 1), -MULLION_E_BUSY);
+    partition_end(vcpu, MULLION_REASON_TRIPLE_FAULT, 7);
+    assert_int_equal(info_of(1).state, MULLION_STATE_STOPPED);
+    assert_int_equal(info_of(1).reason, MULLION_REASON_STUCK);
+    assert_int_equal(on(MULLION_CALL_PARTITION_RESUME, 1), -MULLION_E_STATE);
+    struct mullion_event_wait wait = {.deadline_tsc = UINT64_MAX};
+    assert_int_equal(CALL(MULLION_CALL_EVENT_WAIT, wait), 0);
+    assert_true(hypercall_event_wait_done(box_agent()));
+    memcpy(&wait, box_agent_ram(BOX_REQUEST), sizeof(wait));
+    assert_int_equal(wait.state_mask, BIT(1));
+}
+
 /* ---- consoles, counters, waiting ---- */
 
 static void a_console_goes_both_ways(void **state)
@@ -613,6 +633,7 @@ int main(void)
         TEST(memory_of_others_is_refused_with_its_owner),
         TEST(a_guest_that_ends_keeps_its_reason),
         TEST(a_cpu_that_does_not_obey_is_reported_stuck),
+        TEST(a_cpu_that_does_not_obey_a_pause_leaves_its_partition_stuck_whatever_it_reports_later),
         TEST(a_console_goes_both_ways),
         TEST(a_console_that_overflowed_says_how_much_was_lost),
         TEST(buffers_are_checked),

@@ -156,6 +156,18 @@ static void kick_all(const struct partition *p) {
     }
 }
 
+/** A CPU cannot be had back. The partition stays what it is, but takes part in nothing any more. */
+static int give_up(struct partition *p, const struct cpu *cpu) {
+    log_line("partition %s: CPU %u did not leave its guest", p->name, cpu->index);
+    spin_lock(&p->state_lock);
+    __atomic_store_n(&p->state, MULLION_STATE_STOPPED, __ATOMIC_SEQ_CST);
+    p->reason = MULLION_REASON_STUCK;
+    spin_unlock(&p->state_lock);
+    ports_halt(p);
+    event_post_state(p->id);
+    return -MULLION_E_BUSY;
+}
+
 /** Waits until no CPU uses the partition's vCPUs any more; the state says already that none shall. */
 static int wait_until_left(struct partition *p) {
     uint64_t end = rdtsc() + tsc_from_us(LEAVE_LIMIT_US);
@@ -163,12 +175,7 @@ static int wait_until_left(struct partition *p) {
     for (uint32_t i = 0; i < p->vcpu_count; i++) {
         const struct vcpu *vcpu = p->vcpus[i];
         while (__atomic_load_n(&vcpu->cpu->current, __ATOMIC_SEQ_CST) == vcpu) {
-            if (rdtsc() > end) {
-                log_line("partition %s: CPU %u did not leave its guest", p->name, vcpu->cpu->index);
-                p->state = MULLION_STATE_STOPPED;
-                p->reason = MULLION_REASON_STUCK;
-                return -MULLION_E_BUSY;
-            }
+            if (rdtsc() > end) { return give_up(p, vcpu->cpu); }
             cpu_pause();
         }
     }
