@@ -146,9 +146,20 @@ static void enter(struct vcpu *vcpu, uint64_t until) {
     interrupts_take_pending();
 }
 
+/** Ports come before an entry. On CPU 0 that may have woken the other vCPU: who runs is chosen anew, but not twice in a
+ * row, so that nobody who keeps making work keeps the vCPUs out. */
+static bool ports_first(struct vcpu *vcpu) {
+    static bool before;
+    bool due = ports_due(vcpu) <= rdtsc();
+    ports_work(vcpu);
+    if (vcpu->cpu->index != 0) { return false; }
+    before = due && !before;
+    return before;
+}
+
 static void run_vcpu(struct vcpu *vcpu, uint64_t until) {
     service_requests(vcpu);
-    ports_work(vcpu);
+    if (ports_first(vcpu)) { return; }
     if (vcpu->waiting && !hypercall_event_wait_done(vcpu)) { return; }
     if (wakes(vcpu)) {
         __atomic_store_n(&vcpu->halted_for_good, false, __ATOMIC_SEQ_CST);
@@ -156,7 +167,9 @@ static void run_vcpu(struct vcpu *vcpu, uint64_t until) {
     }
     if (vcpu->activity != VCPU_ACTIVE) { return; }
     choose_event(vcpu);
-    enter(vcpu, until);
+    /* not ports_due(), which is 0 while another vCPU's notification is under way */
+    uint64_t ports = vcpu->index == 0 ? __atomic_load_n(&vcpu->partition->ports_due, __ATOMIC_RELAXED) : TSC_NEVER;
+    enter(vcpu, earlier(until, ports));
 }
 
 static bool is_running(const struct vcpu *vcpu) {
