@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the agent waits for: bits that any CPU may set, collected by EVENT_WAIT. */
-#ifndef CORE_EVENT_H
-#define CORE_EVENT_H
+#pragma once
 
 #include "core/vmm.h"
 
@@ -22,5 +21,3 @@ bool event_pending(void);
 
 /** Moves all pending bits into *wait. */
 void event_collect(struct mullion_event_wait *wait);
-
-#endif

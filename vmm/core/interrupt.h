@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CORE_INTERRUPT_H
-#define CORE_INTERRUPT_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -14,5 +13,3 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
 /** Delivers a message that a device of the partition writes to `address`: as the IO-APIC's, if it means a local APIC.
  */
 void interrupt_deliver_msi(const struct partition *p, uint64_t address, uint32_t data);
-
-#endif

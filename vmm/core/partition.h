@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Partitions and their vCPUs: what they own, and the life of a partition. */
-#ifndef CORE_PARTITION_H
-#define CORE_PARTITION_H
+#pragma once
 
 #include "core/spinlock.h"
 #include "dev/ioapic.h"
@@ -146,11 +145,4 @@ void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
 /** Queues a fault for the next entry (verdict of an exit). */
 void vcpu_fault(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
 
-#define VECTOR_DB 1u
-#define VECTOR_UD 6u
-#define VECTOR_GP 13u
-#define VECTOR_PF 14u
-#define VECTOR_AC 17u
-#define VECTOR_MC 18u
-
-#endif
+enum { VECTOR_DB = 1, VECTOR_UD = 6, VECTOR_GP = 13, VECTOR_AC = 17 };

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Test-and-set lock with a ticket, taken with interrupts off (the VMM runs with interrupts off). */
-#ifndef CORE_SPINLOCK_H
-#define CORE_SPINLOCK_H
+#pragma once
 
 #include "x86/asm.h"
 
 struct spinlock {
-    uint32_t next;
-    uint32_t owner;
+    uint32_t next, owner;
 };
 
 static inline void spin_lock(struct spinlock *lock) {
@@ -24,5 +22,3 @@ static inline bool spin_try_lock(struct spinlock *lock) {
 static inline void spin_unlock(struct spinlock *lock) {
     __atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
 }
-
-#endif

@@ -10,14 +10,9 @@
 #define APIC_BASE_ENABLE   BIT(11)
 #define APIC_BASE_EXTENDED BIT(10)
 #define CPUID_1_ECX_X2APIC BIT(21)
-#define LVT_MASKED         0x10000u
-#define SVR_ENABLE         0x100u
-#define DIVIDE_BY_1        0xbu
-#define ICR_NMI            0x400u
-#define ICR_INIT           0x4500u
-#define ICR_SIPI           0x4600u
-#define ICR_ASSERT         0x4000u
-#define ICR_PENDING        0x1000u
+
+enum { LVT_MASKED = 0x10000, SVR_ENABLE = 0x100, DIVIDE_BY_1 = 0xb };
+enum { ICR_NMI = 0x400, ICR_INIT = 0x4500, ICR_SIPI = 0x4600, ICR_ASSERT = 0x4000, ICR_PENDING = 0x1000 };
 
 /* Register numbers: the xAPIC offset divided by 16. */
 // clang-format off

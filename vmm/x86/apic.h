@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The VMM's own driver of the local APICs, in xAPIC or x2APIC mode. AMD64 APM volume 2, chapter 16. */
-#ifndef X86_APIC_H
-#define X86_APIC_H
+#pragma once
 
 #include "core/types.h"
 
@@ -30,5 +29,3 @@ uint64_t apic_timer_khz(void);
 
 /** One VECTOR_TIMER interrupt after `ticks` timer ticks (saturates at 32 bits); 0 stops the timer. */
 void apic_timer_arm(uint64_t ticks);
-
-#endif

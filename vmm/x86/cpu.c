@@ -9,15 +9,13 @@
 #include "x86/passthrough.h"
 #include "x86/smp.h"
 
-#define SELECTOR_CODE        8ull
-#define SELECTOR_TSS         40u
-#define IST_NMI              1u
-#define IST_FAULT            2u
-#define GATE_INTERRUPT       0x8e00ull
-#define EXCEPTION_COUNT      32u
-#define VECTOR_NMI           2u
-#define VECTOR_DOUBLE_FAULT  8u
-#define VECTOR_MACHINE_CHECK 18u
+#define SELECTOR_CODE   8ull
+#define SELECTOR_TSS    40u
+#define GATE_INTERRUPT  0x8e00ull
+#define EXCEPTION_COUNT 32u
+
+enum { VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_MACHINE_CHECK = 18 };
+enum { IST_NMI = 1, IST_FAULT = 2 };
 
 struct descriptor_pointer {
     uint16_t limit;
@@ -29,13 +27,7 @@ _Static_assert(offsetof(struct descriptor_pointer, limit) == 0 && offsetof(struc
 /** What trap.S pushes. */
 struct trap_frame {
     uint64_t scratch[9]; /* RAX RCX RDX RSI RDI R8..R11, last pushed first */
-    uint64_t vector;
-    uint64_t error;
-    uint64_t rip;
-    uint64_t cs;
-    uint64_t rflags;
-    uint64_t rsp;
-    uint64_t ss;
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
 extern char trap_stubs[];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One CPU as the VMM uses it: descriptor tables, stacks, and what runs there. */
-#ifndef X86_CPU_H
-#define X86_CPU_H
+#pragma once
 
 #include "core/share.h"
 
@@ -35,8 +34,8 @@ struct cpu {
     uint8_t *stack; /* lowest page is the guard */
     uint64_t gdt[8];
     uint8_t tss[TSS_BYTES];
-    uint64_t timer_deadline; /* TSC; what the APIC timer is armed for, 0 = it has fired */
-    void *vendor;            /* pages of the back end: host save area */
+    uint64_t timer_deadline;       /* TSC; what the APIC timer is armed for, 0 = it has fired */
+    void *vendor;                  /* pages of the back end: host save area */
     uint64_t windows[CPU_WINDOWS]; /* frames mapped in this CPU's windows (window.c), 0 = none */
     uint32_t window_used;          /* the window looked into last */
 };
@@ -69,5 +68,3 @@ uint64_t trap_nmi_count(void);
 
 /** The boot CPU before its identity is known: exceptions are reported from here on. */
 void cpu_early_init(void);
-
-#endif

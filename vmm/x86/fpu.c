@@ -6,9 +6,8 @@
 #include "x86/asm.h"
 #include "x86/cpuid.h"
 
-#define FCW_RESET     0x37fu
-#define MXCSR_RESET   0x1f80u
-#define MXCSR_WORD    6
+enum { FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80, MXCSR_WORD = 6 };
+
 #define CPUID_XSAVE   BIT(26) /* 1 ECX */
 #define CPUID_RDTSCP  BIT(27) /* 80000001 EDX */
 #define CPUID_IBPB    BIT(12) /* 80000008 EBX */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Registers that no control block holds, and that the VMM does not use: they stay in the CPU until another vCPU runs
  * there. */
-#ifndef X86_FPU_H
-#define X86_FPU_H
+#pragma once
 
 #include "core/types.h"
 
@@ -21,5 +20,3 @@ void fpu_save(struct fpu_state *state);
 
 /** IBPB too: the predictors learned nothing from whose registers were here. */
 void fpu_load(const struct fpu_state *state);
-
-#endif

@@ -3,8 +3,7 @@
  * The border between the VMM and a vendor's virtualisation extension. One back end is chosen at boot; nothing
  * outside its folder knows which.
  */
-#ifndef X86_HVM_H
-#define X86_HVM_H
+#pragma once
 
 #include "core/partition.h"
 
@@ -74,5 +73,3 @@ extern const struct hvm_ops svm_ops;
 
 /** Chooses the back end; fatal if this CPU has none that serves. */
 void hvm_choose(void);
-
-#endif

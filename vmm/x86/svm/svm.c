@@ -53,10 +53,7 @@ static const char *svm_missing(void) {
 
 /** Clears both intercept bits of a register; the map's three parts follow APM section 15.11. */
 static void msr_allow(uint32_t msr) {
-    static const struct {
-        uint32_t first;
-        uint32_t offset;
-    } parts[] = {{0, 0}, {0xc0000000, 0x800}, {0xc0010000, 0x1000}};
+    static const struct { uint32_t first, offset; } parts[] = {{0, 0}, {0xc0000000, 0x800}, {0xc0010000, 0x1000}};
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
         if (msr >= parts[i].first && msr < parts[i].first + 0x2000) {
             uint32_t index = msr - parts[i].first;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the SVM back end share. */
-#ifndef SVM_SVM_H
-#define SVM_SVM_H
+#pragma once
 
 #include "core/partition.h"
 #include "x86/svm/vmcb.h"
@@ -20,5 +19,3 @@ void svm_intercepts(uint32_t words[6]);
 
 /** Notes where the guest's NMI handler executes IRET, and stops intercepting it. */
 void svm_nmi_handler_ends(struct vcpu *vcpu);
-
-#endif

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The virtual machine control block. AMD64 APM volume 2, appendix B; intercept bits: section 15.9 and table
  * B-1. */
-#ifndef SVM_VMCB_H
-#define SVM_VMCB_H
+#pragma once
 
 #include "core/types.h"
 
 /** Segment register in the save area; attributes are bits 55:52 and 47:40 of a descriptor, packed. */
 struct vmcb_segment {
-    uint16_t selector;
-    uint16_t attributes;
+    uint16_t selector, attributes;
     uint32_t limit;
     uint64_t base;
 };
@@ -65,5 +63,3 @@ enum { EVENT_TYPE_INTERRUPT = 0, EVENT_TYPE_NMI = 2, EVENT_TYPE_EXCEPTION = 3, E
 #define NPF_WRITE      BIT(1)
 #define NPF_FETCH      BIT(4)
 #define NPF_TABLE_WALK BIT(33) /* the guest's own tables lie there */
-
-#endif
