@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define STREAM_END (-1L) /* the other side has closed, or the stream is broken */
 
@@ -33,6 +34,9 @@ struct stream_operations {
 /** The head of every implementation's own structure. */
 struct stream {
     const struct stream_operations *operations;
+    uint64_t source; /* the same for all streams to one station */
+    bool heard;      /* something has come from the other side, whether or not `read` has given it out */
+    bool hungry; /* has work left that its share of a turn did not cover: read it again without an event */
 };
 
 static inline long stream_read(struct stream *stream, void *to, size_t room)

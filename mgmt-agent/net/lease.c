@@ -23,6 +23,7 @@
 /* Places in a DHCP message. */
 enum message {
     MESSAGE_OPERATION = 0,
+    MESSAGE_EXCHANGE = 4,
     MESSAGE_YOUR_ADDRESS = 16,
     MESSAGE_HARDWARE = 28,
     MESSAGE_NAME = 44,
@@ -196,10 +197,9 @@ enum lease_verdict lease_check(const uint8_t *frame, size_t bytes, const uint8_t
 {
     static struct options options;
     size_t message_bytes;
-    bool fragment;
     *lease = (struct lease){.why = NULL};
-    const uint8_t *message = payload_of(frame, bytes, &message_bytes, &fragment, lease->server);
-    if (fragment) { /* nothing that the agent speaks over UDP needs them */
+    const uint8_t *message = payload_of(frame, bytes, &message_bytes, &lease->is_fragment, lease->server);
+    if (lease->is_fragment) { /* nothing that the agent speaks over UDP needs them */
         return LEASE_REFUSED;
     }
     if (message == NULL || message_bytes < MESSAGE_OPTIONS ||
@@ -211,6 +211,8 @@ enum lease_verdict lease_check(const uint8_t *frame, size_t bytes, const uint8_t
     if (type != DHCP_OFFER && type != DHCP_ACK) {
         return LEASE_NONE;
     }
+    lease->is_offer = type == DHCP_OFFER;
+    lease->exchange = read32(message + MESSAGE_EXCHANGE);
     lease->why = judge(message, &options, lease);
     return lease->why != NULL ? LEASE_REFUSED : LEASE_GOOD;
 }

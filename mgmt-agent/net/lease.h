@@ -21,7 +21,10 @@ struct lease {
     uint8_t server[4]; /* who sent it */
     uint8_t prefix;
     bool has_gateway;
-    const char *why; /* of LEASE_REFUSED; NULL: a piece of UDP, which may be any */
+    uint32_t exchange; /* the client's number for the conversation */
+    bool is_offer;     /* else an acknowledgement */
+    bool is_fragment;  /* LEASE_REFUSED: a piece of UDP, which may be any; nothing else is known */
+    const char *why;   /* of LEASE_REFUSED otherwise */
 };
 
 /** Judges a received frame; `mac` is ours. */

@@ -6,6 +6,7 @@
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
 #include <lwip/init.h>
+#include <lwip/prot/dhcp.h>
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
 #include <stdio.h>
@@ -33,7 +34,8 @@ static struct netif netif;
 static struct net_config config;
 static struct net_status status;
 static uint64_t khz = 1;
-static struct probe probe;
+static struct probe probe; /* asks about an address that is not ours yet */
+static struct probe guard; /* listens for another owner of the one that is */
 static enum purpose purpose;
 static uint8_t held[OS_FRAME_BYTES];
 static size_t held_bytes;
@@ -107,10 +109,11 @@ static void report(const char *text)
     heard.until_ms = now_ms() + REPORT_MS;
 }
 
-static void report_conflict(const uint8_t address[4])
+static void report_conflict(const struct probe *of)
 {
     char text[NET_PROBLEM_BYTES];
-    const uint8_t *m = probe.other;
+    const uint8_t *address = of->address;
+    const uint8_t *m = of->other;
     snprintf(text, sizeof(text),
              "network: duplicate address: %u.%u.%u.%u is also used by the station "
              "%02x:%02x:%02x:%02x:%02x:%02x: give one of "
@@ -185,6 +188,7 @@ static void pass(const uint8_t *frame, size_t bytes)
         return;
     }
     pbuf_take(p, frame, (u16_t)bytes);
+    tcp_make_room();
     if (netif.input(p, &netif) != ERR_OK) {
         pbuf_free(p);
     }
@@ -204,7 +208,7 @@ static void address_free(void)
 
 static void address_taken(void)
 {
-    report_conflict(probe.address);
+    report_conflict(&probe);
     memcpy(taken.address, probe.address, sizeof(taken.address));
     taken.until_ms = now_ms() + TAKEN_MS;
     purpose = FOR_NOTHING;
@@ -226,44 +230,81 @@ static void probe_proceed(uint64_t now)
 
 /* ---- frames ---- */
 
+static void guard_follow(void)
+{
+    uint32_t address = ip4_addr_get_u32(netif_ip4_addr(&netif));
+    if (memcmp(guard.address, &address, sizeof(address)) != 0 || guard.state == PROBE_IDLE) {
+        probe_start(&guard, netif.hwaddr, (const uint8_t *)&address, 0);
+        guard.state = PROBE_FREE;
+    }
+}
+
 /* An address in use is defended by saying once more whose it is; the other station sees it too. */
 static void listen_for_others(const uint8_t *frame, size_t bytes)
 {
-    bool was_asking = probe.state == PROBE_ASKING;
-    if (probe_hears(&probe, frame, bytes) && !was_asking && now_ms() >= heard.until_ms) {
-        report_conflict(probe.address);
+    probe_hears(&probe, frame, bytes);
+    if (!has_address()) {
+        return;
+    }
+    guard_follow();
+    if (probe_hears(&guard, frame, bytes) && now_ms() >= heard.until_ms) {
+        report_conflict(&guard);
         etharp_gratuitous(&netif);
     }
+}
+
+/* lwIP waits for just this message. Anybody can send others. */
+static bool is_awaited(const struct lease *lease)
+{
+    const struct dhcp *dhcp = netif_dhcp_data(&netif);
+    if (dhcp == NULL || lease->exchange != dhcp->xid) {
+        return false;
+    }
+    switch (dhcp->state) {
+    case DHCP_STATE_SELECTING:
+        return lease->is_offer;
+    case DHCP_STATE_REQUESTING:
+    case DHCP_STATE_REBOOTING:
+    case DHCP_STATE_RENEWING:
+    case DHCP_STATE_REBINDING:
+        return !lease->is_offer;
+    default:
+        return false;
+    }
+}
+
+/* Nobody else has it: it is ours, on this wire, or was asked about just now. */
+static bool is_known_free(const uint8_t address[4])
+{
+    bool stays = has_address() && netif_dhcp_data(&netif)->state != DHCP_STATE_REBOOTING;
+    return (stays && memcmp(netif_ip4_addr(&netif), address, 4) == 0) ||
+           (probe.state == PROBE_FREE && memcmp(probe.address, address, 4) == 0);
 }
 
 /* @return whether lwIP may see the frame now */
 static bool admit(const uint8_t *frame, size_t bytes)
 {
     struct lease lease;
-    switch (lease_check(frame, bytes, netif.hwaddr, &lease)) {
-    case LEASE_NONE:
-        return true;
-    case LEASE_REFUSED:
-        if (lease.why != NULL) {
-            report_lease(&lease);
-        }
-        return false;
-    case LEASE_GOOD:
-        break;
-    }
-    if (is_taken(lease.address, now_ms())) {
-        return false;
-    }
-    bool same = memcmp(probe.address, lease.address, 4) == 0;
-    if (same && probe.state == PROBE_FREE) {
+    enum lease_verdict verdict = lease_check(frame, bytes, netif.hwaddr, &lease);
+    if (verdict == LEASE_NONE) {
         return true;
     }
-    memcpy(held, frame, bytes);
-    held_bytes = bytes;
-    if (!same || probe.state != PROBE_ASKING || purpose != FOR_LEASE) {
+    if (lease.is_fragment || !is_awaited(&lease)) {
+        return false;
+    }
+    if (verdict == LEASE_REFUSED) {
+        report_lease(&lease);
+        return false;
+    }
+    if (is_known_free(lease.address)) {
+        return true;
+    }
+    if (purpose == FOR_NOTHING && !is_taken(lease.address, now_ms())) {
+        memcpy(held, frame, bytes);
+        held_bytes = bytes;
         ask_about(lease.address, FOR_LEASE);
     }
-    return false;
+    return false; /* one question at a time: lwIP asks its server again */
 }
 
 static bool frames_take(void)
@@ -287,7 +328,6 @@ static void link_set(bool up, uint64_t now)
     status.link = up;
     status.generation++;
     probe.state = PROBE_IDLE; /* another wire may have other stations on it */
-    memset(probe.address, 0, sizeof(probe.address));
     purpose = FOR_NOTHING;
     taken.until_ms = now;
     if (up) {

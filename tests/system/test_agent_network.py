@@ -67,12 +67,12 @@ class Wire:
     def send(self, frame):
         self.far.sendto(frame, ("127.0.0.1", self.near))
 
-    def run(self, until, seconds=20):
-        """Serves the wire until the condition holds."""
+    def run(self, until, seconds=20, pause=1):
+        """Serves the wire until the condition holds; asks about it after each frame, and after a pause."""
         deadline = time.monotonic() + seconds * SCALE
         while not (value := until()):
             assert time.monotonic() < deadline, f"not in time; the agent said:\n{self.text}"
-            ready = select.select([self.far, self.process.stdout], [], [], 1)[0]
+            ready = select.select([self.far, self.process.stdout], [], [], pause)[0]
             if self.far in ready:
                 frame = self.far.recv(2000)
                 for answer in self.answers:
@@ -309,9 +309,9 @@ def test_rubbish_frames_do_not_hurt():
 SYN, RST, ACKED = 2, 4, 16
 
 
-def segment(port, flags, sequence, acknowledge=0, payload=b""):
+def segment(port, flags, sequence, acknowledge=0, payload=b"", window=8000):
     """A TCP segment from our port to the agent's 443."""
-    head = struct.pack(">HHIIBBHHH", port, 443, sequence, acknowledge, 0x50, flags, 8000, 0, 0)
+    head = struct.pack(">HHIIBBHHH", port, 443, sequence, acknowledge, 0x50, flags, window, 0, 0)
     pseudo = ip(SERVER) + ip(STATIC) + struct.pack(">HH", 6, len(head) + len(payload))
     head = head[:16] + struct.pack(">H", checksum(pseudo + head + payload)) + head[18:]
     return ipv4(6, SERVER, STATIC, head + payload)
@@ -330,17 +330,143 @@ def caller(begun, finish):
 
 
 @pytest.mark.parametrize("finish", [False, True], ids=["syn-only", "no-hello"])
-def test_200_half_open_connections_keep_no_other_out(finish):
+def test_400_half_open_connections_keep_no_other_out(finish):
     with Wire(f"{STATIC}/24", GATEWAY) as wire:
         wire.wait("source=static")
         begun = {}
         wire.answers = [owner_of(SERVER, SERVER_MAC), caller(begun, finish)]
-        for port in range(2000, 2200):
+        for port in range(2000, 2400):
             wire.run(lambda: port in begun or wire.send(segment(port, SYN, 100)))
         wire.answers[1] = caller(late := {}, True)
         wire.run(lambda: 3000 in late or wire.send(segment(3000, SYN, 100)), seconds=4)
         numbers = list(begun.values())
         assert len({b - a for a, b in zip(numbers, numbers[1:])}) == len(numbers) - 1, "sequence numbers can be guessed"
+
+
+class Caller:
+    """A station's own TCP, as much as a test needs: it takes segments in order and acknowledges as it pleases."""
+
+    def __init__(self, wire, port):
+        self.wire, self.port, self.sent, self.got, self.window = wire, port, 101, 0, 8000
+        self.data, self.reset, self.acknowledged = b"", False, 0
+        wire.answers = [owner_of(SERVER, SERVER_MAC), self.hear]
+        wire.run(lambda: self.got or wire.send(segment(port, SYN, 100)))
+
+    def hear(self, frame):
+        if frame[12:14] != b"\x08\x00" or frame[23] != 6 or frame[36:38] != struct.pack(">H", self.port):
+            return None
+        sequence, self.acknowledged = struct.unpack(">II", frame[38:46])
+        payload = frame[34 + (frame[46] >> 4) * 4:14 + struct.unpack(">H", frame[16:18])[0]]
+        self.reset = self.reset or bool(frame[47] & RST)
+        if frame[47] & SYN:
+            self.got = sequence + 1
+        elif sequence == self.got:
+            self.data += payload
+            self.got += len(payload)
+        return [self.segment()] if payload or frame[47] & SYN else None
+
+    def segment(self, payload=b""):
+        return segment(self.port, ACKED, self.sent, self.got, payload, self.window)
+
+    def say(self, data, step=1400):
+        for at in range(0, len(data), step):
+            piece = data[at:at + step]
+            self.wire.send(self.segment(piece))
+            self.sent += len(piece)
+
+    def secure(self):
+        """Shakes hands; returns what turns text into records."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = tls().wrap_bio(incoming, outgoing)
+
+        def shake():
+            incoming.write(self.data)
+            self.data = b""
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            finally:
+                self.say(outgoing.read())
+            return True
+
+        self.wire.run(shake)
+        return lambda text: session.write(text) and outgoing.read()
+
+
+def test_client_that_reads_nothing_and_sends_crumbs_starves_nobody_and_is_let_go():
+    with Wire(f"{STATIC}/24", GATEWAY) as wire:
+        wire.wait("source=static")
+        one = Caller(wire, 2000)
+        records = one.secure()
+        one.window = 0
+        one.say(records(request("GET", "/big?4000") * 35))
+        replies = []
+        wire.answers.append(lambda frame: replies.append(1) if frame[12:14] == b"\x08\x06" and frame[21] == 2 else None)
+        for _ in range(60):
+            one.say(b"x" * 10, step=1)
+            replies.clear()
+            wire.send(arp(1, SERVER_MAC, SERVER, STATIC))
+            wire.run(lambda: replies, seconds=3)
+        begin = time.monotonic()
+        wire.run(lambda: one.reset, seconds=15)
+        print(f"let go after {time.monotonic() - begin:.1f} s")
+
+
+def test_flood_of_half_open_connections_leaves_room_for_a_client():
+    with Wire(f"{STATIC}/24", GATEWAY) as wire:
+        wire.wait("source=static")
+        wire.answers = [owner_of(SERVER, SERVER_MAC)]
+        for port in range(10000, 11000):
+            wire.send(segment(port, SYN, 100))
+            if port % 50 == 49:
+                pinged = []
+                wire.answers[1:] = [lambda frame: pinged.append(1) if frame[12:14] == b"\x08\x06" and frame[21] == 2 else None]
+                wire.send(arp(1, SERVER_MAC, SERVER, STATIC))
+                wire.run(lambda: pinged, seconds=5)
+        assert Caller(wire, 2000).secure()
+
+
+@pytest.mark.parametrize("config", [(f"{STATIC}/24", GATEWAY), FALLBACK], ids=["no-dhcp", "fallback"])
+def test_offers_that_nobody_asked_for_do_not_keep_an_address_away(config):
+    with Wire(*config) as wire:
+        message = bytes([1, 1, 6, 0]) + b"\x0b\xad\xf0\x0d" + bytes(20) + OURS + bytes(10)
+        wire.wait("link=1")
+        asked = []
+        wire.answers = [lambda frame: asked.append(frame[38:42]) if frame[12:14] == b"\x08\x06" else None]
+        sent = []
+
+        def forge():
+            now = time.monotonic()
+            if not sent or now > sent[-1] + 0.1:
+                sent.append(now)
+                wire.send(dhcp_reply(message, OFFER, address=f"10.0.2.{100 + len(sent) % 100}"))
+            return "source=static" in wire.status()
+
+        wire.run(forge, seconds=12, pause=0.05)
+        assert set(asked) <= {ip(STATIC)}, "it asked about addresses of the forger's choice"
+        sent_before = len(sent)
+        wire.answers = [lambda frame: asked.append(b"defended") if frame[28:32] == ip(STATIC) and
+                        frame[38:42] == ip(STATIC) else None]
+        wire.run(lambda: forge() and len(sent) > sent_before + 5, pause=0.05)
+        wire.send(arp(2, RIVAL, STATIC, "10.0.2.1"))
+        wire.run(lambda: b"defended" in asked)
+
+
+def test_rogue_that_answers_each_question_with_another_address_does_not_block_the_static_one():
+    with Wire(*FALLBACK) as wire:
+        last = []
+        wire.answers = [lambda frame: last.append(dhcp_request(frame)[1]) if dhcp_request(frame)[0] == DISCOVER else None]
+        sent = []
+
+        def forge():
+            now = time.monotonic()
+            if last and (not sent or now > sent[-1] + 0.1):
+                sent.append(now)
+                wire.send(dhcp_reply(last[-1], OFFER, address=f"10.0.2.{100 + len(sent) % 100}"))
+            return "source=static" in wire.status()
+
+        wire.run(forge, seconds=20, pause=0.05)
 
 
 class Outside(Server):

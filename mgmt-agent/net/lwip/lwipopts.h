@@ -63,7 +63,7 @@
 
 #define MEMP_NUM_TCP_PCB        384
 #define MEMP_NUM_TCP_PCB_LISTEN 2
-#define MEMP_NUM_TCP_SEG        1024
+#define MEMP_NUM_TCP_SEG        7168 /* see STRANGER_SEGMENTS in net/tcp.c */
 #define MEMP_NUM_PBUF           512
 #define MEMP_NUM_UDP_PCB        4
 #define MEMP_NUM_REASSDATA      4
