@@ -162,6 +162,7 @@ static void network_serve(void)
     network_start();
     net_poll();
     machine_net_changed(&machine, net_status());
+    tls_turn();
     server_turn(machine_ms(&machine));
 }
 

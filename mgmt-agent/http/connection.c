@@ -178,9 +178,14 @@ static enum step step_body(struct connection *c, struct connection_service *serv
     return STEP_AGAIN;
 }
 
-static void take_trust(struct connection *c)
+static void take_trust(struct connection *c, struct connection_service *service)
 {
-    if (!c->trusted && c->request.bearer[0] != 0 && c->response.status != 401) {
+    if (c->request.bearer[0] == 0) {
+        return;
+    }
+    if (c->response.status == 401) {
+        service->counters.unauthorized++;
+    } else if (!c->trusted) {
         c->trusted = true;
         stream_keep(c->stream);
     }
@@ -206,7 +211,7 @@ static enum step step_handle(struct connection *c, struct connection_service *se
         http_error(&c->response, 503, "no-answer", "try again",
                    "nothing happened within the time that was asked for");
     }
-    take_trust(c);
+    take_trust(c, service);
     answer(c, now_ms);
     return STEP_AGAIN;
 }
@@ -290,7 +295,7 @@ void connection_turn(struct connection *c, struct connection_service *service, u
     for (unsigned round = 0; round < ROUNDS && step == STEP_AGAIN; round++) {
         step = steps[c->phase](c, service, now_ms);
     }
-    c->more = step == STEP_AGAIN;
+    c->more = step == STEP_AGAIN || c->stream->hungry;
     if (step == STEP_END) {
         release(c, false);
     } else if (c->phase != CONNECTION_HANDLE && now_ms >= connection_deadline(c) && !c->more) {
@@ -309,7 +314,7 @@ static uint64_t limit_ms(const struct connection *c)
         return c->response.wait_limit_ms;
     case CONNECTION_CONTINUE:
     case CONNECTION_WRITE:
-        return CONNECTION_WRITE_MS;
+        return c->trusted ? CONNECTION_WRITE_MS : CONNECTION_DEAF_MS;
     case CONNECTION_LINGER_PHASE:
         return CONNECTION_LINGER_MS;
     case CONNECTION_FREE:

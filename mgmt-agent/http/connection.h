@@ -11,7 +11,8 @@
 #define CONNECTION_IDLE_MS   60000u /* between two requests */
 #define CONNECTION_HEAD_MS   10000u
 #define CONNECTION_BODY_MS   30000u
-#define CONNECTION_WRITE_MS  30000u /* without a byte taken */
+#define CONNECTION_WRITE_MS  30000u /* without a byte taken, by a client with a token */
+#define CONNECTION_DEAF_MS   5000u  /* the same for one without: its answers are short */
 #define CONNECTION_LINGER_MS 2000u
 #define CONNECTION_LINGER    0x1000000u /* bytes read and thrown away after the last answer */
 #define CONNECTION_NEVER     UINT64_MAX
@@ -49,6 +50,7 @@ struct connection {
 struct http_counters {
     uint64_t connections, refused_busy, evicted; /* accepted; all places held by trusted ones; gave way */
     uint64_t requests, timeouts;                 /* handed to the handler; ended by a time limit */
+    uint64_t unauthorized;                       /* showed a token that is wrong */
     uint64_t rejected[PARSE_RESULT_COUNT];       /* by the server itself */
 };
 

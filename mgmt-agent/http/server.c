@@ -12,24 +12,47 @@ void server_start(server_layer *layer, http_handler *handler, void *context)
     service.context = context;
 }
 
-/* A free place, made by sending the oldest untrusted client away if need be; NULL: there is none. */
+/* Places that the strangers of one station hold. */
+static unsigned strangers_of(uint64_t source)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < SERVER_CONNECTIONS; i++) {
+        const struct connection *c = &connections[i];
+        count += c->phase != CONNECTION_FREE && !c->trusted && c->stream->source == source;
+    }
+    return count;
+}
+
+/* Whether `a` is to give way rather than `b`: the station that holds most places pays first, of its clients
+ * those that have said nothing, then the oldest. */
+static bool gives_way(const struct connection *a, const struct connection *b)
+{
+    unsigned a_count = strangers_of(a->stream->source);
+    unsigned b_count = strangers_of(b->stream->source);
+    if (a_count != b_count) {
+        return a_count > b_count;
+    }
+    return a->stream->heard != b->stream->heard ? b->stream->heard : a->opened_ms < b->opened_ms;
+}
+
+/* A free place, made by sending a stranger away if need be; NULL: there is none. */
 static struct connection *place_find(void)
 {
-    struct connection *oldest = NULL;
+    struct connection *victim = NULL;
     for (unsigned i = 0; i < SERVER_CONNECTIONS; i++) {
         struct connection *c = &connections[i];
         if (c->phase == CONNECTION_FREE) {
             return c;
         }
-        if (!c->trusted && (oldest == NULL || c->opened_ms < oldest->opened_ms)) {
-            oldest = c;
+        if (!c->trusted && (victim == NULL || gives_way(c, victim))) {
+            victim = c;
         }
     }
-    if (oldest != NULL) {
-        connection_drop(oldest);
+    if (victim != NULL) {
+        connection_drop(victim);
         service.counters.evicted++;
     }
-    return oldest;
+    return victim;
 }
 
 void server_accept(struct stream *stream, uint64_t now_ms)
@@ -45,11 +68,15 @@ void server_accept(struct stream *stream, uint64_t now_ms)
     connection_open(c, top, now_ms);
 }
 
+/* Each turn begins with another client, so that what is shared out goes round. */
 void server_turn(uint64_t now_ms)
 {
+    static unsigned first;
+    first = (first + 1) % SERVER_CONNECTIONS;
     for (unsigned i = 0; i < SERVER_CONNECTIONS; i++) {
-        if (connections[i].phase != CONNECTION_FREE) {
-            connection_turn(&connections[i], &service, now_ms);
+        struct connection *c = &connections[(first + i) % SERVER_CONNECTIONS];
+        if (c->phase != CONNECTION_FREE) {
+            connection_turn(c, &service, now_ms);
         }
     }
 }

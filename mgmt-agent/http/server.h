@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server: a fixed number of places for clients. When all are taken, the oldest client that has not shown
- * a valid token gives way; so connections that never get that far cannot keep others out.
+ * The server: a fixed number of places for clients. When all are taken, one that has not shown a valid token
+ * gives way: of the station with most of them. So connections that never get that far cannot keep others out,
+ * and one station that opens many only competes with itself.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H

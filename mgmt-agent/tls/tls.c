@@ -10,6 +10,8 @@
 #include "os/os.h"
 #include "tls/internal.h"
 
+#define COSTLY_STEPS 1u /* in one turn, of all clients together: nothing else happens meanwhile */
+
 enum session_state {
     SESSION_QUIET, /* not a byte has come */
     SESSION_HANDSHAKE,
@@ -29,6 +31,7 @@ struct session {
 static mbedtls_ssl_config config;
 static bool has_config;
 static struct tls_counters counters;
+static unsigned costly_steps; /* that this turn may still do */
 
 /* ---- what mbedTLS asks of us ------------------------------------------------------------------------------
  */
@@ -81,7 +84,7 @@ static long begin(struct session *s)
     if (bytes <= 0) {
         return bytes;
     }
-    s->has_first = true;
+    s->has_first = s->stream.heard = true;
     mbedtls_ssl_init(&s->ssl);
     s->state = SESSION_HANDSHAKE;
     if (mbedtls_ssl_setup(&s->ssl, &config) != 0) {
@@ -91,9 +94,32 @@ static long begin(struct session *s)
     return 1;
 }
 
+/* The steps with the key: an exchange of keys and a signature. */
+static bool is_costly(const struct session *s)
+{
+    int step = s->ssl.MBEDTLS_PRIVATE(state);
+    return step == MBEDTLS_SSL_SERVER_HELLO || step == MBEDTLS_SSL_CERTIFICATE_VERIFY;
+}
+
+/* Goes on as far as input and this turn's share allow. */
+static int shake_on(struct session *s)
+{
+    int result = 0;
+    s->stream.hungry = false;
+    while (result == 0 && !mbedtls_ssl_is_handshake_over(&s->ssl)) {
+        if (is_costly(s) && costly_steps == 0) {
+            s->stream.hungry = true;
+            return MBEDTLS_ERR_SSL_WANT_READ;
+        }
+        costly_steps -= is_costly(s);
+        result = mbedtls_ssl_handshake_step(&s->ssl);
+    }
+    return result;
+}
+
 static long shake_hands(struct session *s)
 {
-    int result = mbedtls_ssl_handshake(&s->ssl);
+    int result = shake_on(s);
     stream_flush(s->below);
     if (result == 0) {
         s->state = SESSION_OPEN;
@@ -174,7 +200,13 @@ struct stream *tls_open(struct stream *below)
     }
     s->stream.operations = &operations;
     s->below = below;
+    s->stream.source = below->source;
     return &s->stream;
+}
+
+void tls_turn(void)
+{
+    costly_steps = COSTLY_STEPS;
 }
 
 int tls_crypto_start(void)

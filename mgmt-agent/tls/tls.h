@@ -15,6 +15,9 @@ struct tls_counters {
  * identity */
 struct stream *tls_open(struct stream *below);
 
+/** A new turn: the steps of handshakes that take time are shared out again. */
+void tls_turn(void);
+
 const struct tls_counters *tls_counters(void);
 
 #endif

@@ -24,6 +24,25 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static uint64_t longest_turn_us;
+
+/* CPU time, so that other processes do not count. */
+static uint64_t busy_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void turn(void)
+{
+    uint64_t begin = busy_us();
+    tls_turn();
+    server_turn(now_ms());
+    uint64_t took = busy_us() - begin;
+    longest_turn_us = took > longest_turn_us ? took : longest_turn_us;
+}
+
 static unsigned long number(const struct http_request *request)
 {
     return strtoul(request->query, NULL, 10);
@@ -81,6 +100,7 @@ static enum http_outcome answer_secret(const struct http_request *request, struc
     return HTTP_DONE;
 }
 
+/* The longest turn is that since the last look. */
 static enum http_outcome answer_counters(const struct http_request *request, struct http_response *response)
 {
     (void)request;
@@ -89,11 +109,14 @@ static enum http_outcome answer_counters(const struct http_request *request, str
     const struct tls_counters *tls = tls_counters();
     snprintf(text, sizeof(text),
              "{\"clients\":%u,\"connections\":%llu,\"evicted\":%llu,\"refused_busy\":%llu,\"requests\":%llu,"
-             "\"timeouts\":%llu,\"handshakes\":%llu,\"failures\":%llu,\"header-too-large\":%llu}",
+             "\"timeouts\":%llu,\"handshakes\":%llu,\"failures\":%llu,\"header-too-large\":%llu,"
+             "\"unauthorized\":%llu,\"longest_turn_us\":%llu}",
              server_clients(), (unsigned long long)http->connections, (unsigned long long)http->evicted,
              (unsigned long long)http->refused_busy, (unsigned long long)http->requests,
              (unsigned long long)http->timeouts, (unsigned long long)tls->handshakes,
-             (unsigned long long)tls->failures, (unsigned long long)http->rejected[PARSE_LONG_HEAD]);
+             (unsigned long long)tls->failures, (unsigned long long)http->rejected[PARSE_LONG_HEAD],
+             (unsigned long long)http->unauthorized, (unsigned long long)longest_turn_us);
+    longest_turn_us = 0;
     say(response, text);
     return HTTP_DONE;
 }
@@ -155,8 +178,7 @@ static int serve(const struct net_config *config)
         }
         net_poll();
         tell();
-        tls_turn();
-        server_turn(now_ms());
+        turn();
     }
 }
 

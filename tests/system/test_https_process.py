@@ -2,11 +2,13 @@
 """The HTTPS server as a process, with AddressSanitizer: its limits of size and time, and what hostile clients get."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
 import pathlib
 import select
+import signal
 import socket
 import ssl
 import struct
@@ -316,12 +318,79 @@ def test_200_half_open_connections_leave_the_service_alive(server):
     wait_for(lambda: server.counters()["clients"] <= 2, "half-open connections linger")
 
 
+def test_station_that_connects_in_a_loop_only_competes_with_itself(server):
+    """The first client is the oldest, and has said nothing while the others come."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20 * SCALE, source_address=("127.0.0.2", 0)) as raw:
+        crowd = [server.raw() for _ in range(3 * PLACES)]
+        with tls().wrap_socket(raw) as stream:
+            crowd += [server.raw() for _ in range(3 * PLACES)]
+            stream.sendall(request("GET", "/hello", "Connection: close"))
+            assert read_all(stream).endswith(b"hello\n")
+        for other in crowd:
+            other.close()
+    wait_for(lambda: server.counters()["clients"] == 1, "the crowd is still served")
+
+
+def test_silent_clients_give_way_before_one_that_speaks(server):
+    with server.raw() as raw:
+        raw.sendall(b"\x16")
+        wait_for(lambda: server.counters()["clients"] == 2, "the first byte was not taken")
+        crowd = [server.raw() for _ in range(2 * PLACES)]
+        assert not select.select([raw], [], [], 0.2)[0], "it had to give way"
+        for other in crowd:
+            other.close()
+    wait_for(lambda: server.counters()["clients"] == 1, "the crowd is still served")
+
+
+def test_only_quick_groups_are_agreed_upon(server):
+    for group, works in (("X25519", True), ("P-256", True), ("P-384", False), ("P-521", False)):
+        tried = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-groups", group],
+                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20 * SCALE)
+        assert ("Cipher is TLS" in tried.stdout) == works, (group, tried.stdout)
+
+
+def test_64_handshakes_at_once_are_done_one_step_at_a_time(server):
+    """What a turn costs does not grow with the clients that want to shake hands."""
+    def longest_us(clients):
+        streams = [server.raw() for _ in range(clients)]
+        halves = []
+        for _ in streams:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            session = tls().wrap_bio(incoming, outgoing)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                session.do_handshake()
+            halves.append(outgoing.read())
+        server.counters()
+        os.kill(server.process.pid, signal.SIGSTOP)  # so that all arrive in one turn
+        for stream, hello in zip(streams, halves):
+            stream.sendall(hello)
+        os.kill(server.process.pid, signal.SIGCONT)
+        for stream in streams:
+            assert stream.recv(1) == b"\x16"
+        longest = server.counters()["longest_turn_us"]
+        for stream in streams:
+            stream.close()
+        wait_for(lambda: server.counters()["clients"] == 1, "still served")
+        return longest
+
+    one, many = longest_us(1), longest_us(PLACES - 4)
+    print(f"longest turn: {one} us for one handshake, {many} us for {PLACES - 4} at once")
+    assert many < 8 * one
+
+
 def test_wrong_token_earns_no_trust(server):
+    before = server.counters()["unauthorized"]
     connection = server.connection()
     reply, body = server.get("/secret", connection, headers={"Authorization": "Bearer wrong"})
     assert reply.status == 401 and reply.headers["WWW-Authenticate"].startswith("Bearer")
     assert json.loads(body)["code"] == "unauthorized"
-    crowd = [server.raw() for _ in range(PLACES + 8)]
+    assert server.counters()["unauthorized"] == before + 1
+    crowd = [server.raw() for _ in range(2 * PLACES)]
+    for stream in crowd:
+        with contextlib.suppress(ConnectionError):
+            stream.sendall(b"\x16")
+    for stream in (later := [server.raw() for _ in range(PLACES)]):
+        stream.close()
     server.lives()
     with pytest.raises((OSError, http.client.HTTPException)):
         server.get("/secret", connection, headers={"Authorization": "Bearer wrong"})

@@ -67,7 +67,7 @@ static int watch(int fd, uint32_t events)
     return epoll_ctl(watcher, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void client_open(int fd)
+static void client_open(int fd, uint32_t source)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -77,7 +77,7 @@ static void client_open(int fd)
         close(fd);
         return;
     }
-    *client = (struct client){.stream = {&operations}, .fd = fd};
+    *client = (struct client){.stream = {.operations = &operations, .source = source}, .fd = fd};
     take_client(&client->stream);
 }
 
@@ -124,8 +124,11 @@ void net_poll(void)
     }
     while (epoll_wait(watcher, events, 64, 0) == 64) {
     }
-    for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
-        client_open(fd);
+    struct sockaddr_in from;
+    socklen_t bytes = sizeof(from);
+    for (int fd;
+         (fd = accept4(listener, (struct sockaddr *)&from, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+        client_open(fd, from.sin_addr.s_addr);
     }
 }
 
