@@ -403,8 +403,9 @@ def test_client_that_reads_nothing_and_sends_crumbs_starves_nobody_and_is_let_go
         one.say(records(request("GET", "/big?4000") * 35))
         replies = []
         wire.answers.append(lambda frame: replies.append(1) if frame[12:14] == b"\x08\x06" and frame[21] == 2 else None)
-        for _ in range(60):
-            one.say(b"x" * 10, step=1)
+        crumbs = b"\x17\x03\x03\x40\x00" + bytes(995)  # the beginning of a record that would be good
+        for at in range(0, len(crumbs), 10):
+            one.say(crumbs[at:at + 10], step=1)
             replies.clear()
             wire.send(arp(1, SERVER_MAC, SERVER, STATIC))
             wire.run(lambda: replies, seconds=3)
