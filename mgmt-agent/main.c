@@ -195,7 +195,7 @@ static void handle(const struct mullion_event_wait *event)
 
 int main(void)
 {
-    struct mullion_platform_info platform = {.zero = 0};
+    struct mullion_platform_info platform = {.abi_version = 0};
     os_hypercall(MULLION_CALL_PLATFORM_INFO, &platform);
     console_start(platform.tsc_khz);
     machine_read(&machine, announce);

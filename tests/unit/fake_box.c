@@ -179,22 +179,12 @@ void console_write(const char *text, size_t count)
     (void)count;
 }
 
-void console_describe(char *text, size_t bytes)
-{
-    text_copy(text, "test", bytes);
-}
-
 size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count)
 {
     (void)bytes;
     (void)count;
     *offset = 0;
     return 0;
-}
-
-bool apic_is_x2apic(void)
-{
-    return true;
 }
 
 uint32_t pci_host_count(void)

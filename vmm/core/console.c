@@ -12,13 +12,12 @@ enum uart_register { RBR_THR, IER_DLM, FCR, LCR, MCR, LSR, MSR, SCR };
 enum { LSR_DATA_READY = 0x01, LSR_THR_EMPTY = 0x20 };
 
 struct port {
-    const char *name;
     uint16_t base;
     bool present;
     uint64_t sent; /* absolute offset of the next byte of the ring to send */
 };
 
-static struct port ports[] = {{"COM1", 0x3f8, false, 0}, {"COM2", 0x2f8, false, 0}};
+static struct port ports[] = {{0x3f8, false, 0}, {0x2f8, false, 0}}; /* COM1, COM2 */
 static char output[OUTPUT_BYTES];
 static uint64_t output_next;
 static uint8_t input[INPUT_BYTES];
@@ -133,14 +132,3 @@ size_t console_read(uint8_t *bytes, size_t count) {
 }
 
 void console_panic(void) { panicking = true; }
-
-void console_describe(char *text, size_t bytes) {
-    size_t used = 0;
-    text[0] = 0;
-    for (size_t i = 0; i <= ARRAY_COUNT(ports); i++) {
-        const char *name = i == ARRAY_COUNT(ports) ? screen_name() : ports[i].present ? ports[i].name : "";
-        if (used > 0 && name[0] != 0) { text_copy(text + used, ", ", bytes - used); }
-        text_copy(text + strlen(text), name, bytes - strlen(text));
-        used = strlen(text);
-    }
-}

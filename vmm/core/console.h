@@ -25,6 +25,3 @@ size_t console_read(uint8_t *bytes, size_t count);
 
 /** From here on console_write() waits for the ports, and no lock is taken: the other CPUs are stopped. */
 void console_panic(void);
-
-/** Writes the names of the consoles found, for example "COM1, VGA text". */
-void console_describe(char *text, size_t bytes);

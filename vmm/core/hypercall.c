@@ -13,7 +13,6 @@
 #include "core/pool.h"
 #include "core/ports.h"
 #include "mullion/machine.h"
-#include "x86/apic.h"
 #include "x86/hvm.h"
 #include "x86/passthrough.h"
 #include "x86/pci_host.h"
@@ -40,12 +39,11 @@ static int call_platform_info(void *request, struct partition *target) {
         .sleep_cnt_port = platform.acpi.pm1a_control,
         .cpu_count = cpu_count(), .module_count = agent_module_count(), .pci_count = pci_host_count(),
         .agent_generation = agent_generation(),
-        .phys_bits = platform.phys_bits, .host_x2apic = apic_is_x2apic(), .tsc_reliable = tsc_reliable(),
+        .phys_bits = platform.phys_bits, .tsc_reliable = tsc_reliable(),
     };
     // clang-format on
     text_copy(info->backend, hvm->name, sizeof info->backend);
     text_copy(info->version, MULLION_VERSION, sizeof info->version);
-    console_describe(info->consoles, sizeof info->consoles);
     for (uint32_t i = 0; i < 3; i++) {
         struct cpuid_regs r = cpuid(0x80000002 + i, 0);
         memcpy(info->cpu_brand + (size_t)i * 16, &r, sizeof r);

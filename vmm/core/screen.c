@@ -5,11 +5,10 @@
 
 #include "core/lib.h"
 
-#define MAX_COLUMNS   160u
-#define MAX_ROWS      64u
-#define VGA_ATTRIBUTE 0x0700u
-#define PIXEL_ON      0xffd0d0d0u
-#define PIXEL_OFF     0xff000000u
+#define PIXEL_ON  0xffd0d0d0u
+#define PIXEL_OFF 0xff000000u
+
+enum { MAX_COLUMNS = 160, MAX_ROWS = 64, VGA_ATTRIBUTE = 0x0700 };
 
 static struct screen_mode mode;
 static uint32_t columns, rows, column, row;
@@ -95,9 +94,4 @@ void screen_write(const char *text, size_t count) {
     if (mode.kind == SCREEN_NONE || columns == 0 || rows == 0) { return; }
     for (size_t i = 0; i < count; i++) { put(text[i]); }
     draw_changes();
-}
-
-const char *screen_name(void) {
-    static const char *const names[] = {"", "VGA text", "framebuffer"};
-    return names[mode.kind];
 }

@@ -26,6 +26,3 @@ uint64_t screen_bytes(const struct screen_mode *mode);
 /** Shows text: printable ASCII, "\n", "\r" and backspace; escape sequences are left out. Caller holds the
  * console lock. */
 void screen_write(const char *text, size_t count);
-
-/** "VGA text", "framebuffer" or "". */
-const char *screen_name(void);

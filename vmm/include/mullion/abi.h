@@ -171,10 +171,9 @@ struct mullion_platform_info {
     uint64_t sleep_cnt_port;                     /* PM1a_CNT port for power-off, 0 if none */
     uint32_t cpu_count, module_count, pci_count; /* CPUs in the MADT, boot modules, PCI functions found */
     uint32_t agent_generation;                   /* 0 at boot, +1 per agent restart */
-    uint32_t phys_bits, host_x2apic; /* width of a physical address; 1 if the host APICs are in x2APIC mode */
-    uint32_t tsc_reliable, zero;     /* 1 if the cross-CPU check passed */
+    uint32_t phys_bits, tsc_reliable;            /* width of a physical address; 1 if the cross-CPU check passed */
     char backend[MULLION_NAME_BYTES], version[MULLION_NAME_BYTES]; /* "SVM" or "VMX"; VMM version */
-    char cpu_brand[48 + 16], consoles[MULLION_TEXT_BYTES];         /* consoles: for example "COM1, VGA text" */
+    char cpu_brand[48 + 16];
 };
 
 /** CPU_INFO: one CPU. */
