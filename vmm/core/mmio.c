@@ -11,50 +11,41 @@
 
 struct mmio_row {
     uint64_t base, bytes;
-    uint64_t (*read)(struct vcpu *vcpu, uint64_t offset, unsigned bytes);
-    void (*write)(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value);
+    uint64_t (*read)(struct partition *p, uint64_t offset, unsigned bytes);
+    void (*write)(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value);
 };
 
-static uint64_t read_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
-    return ioapic_read(&vcpu->partition->ioapic, offset);
+static uint64_t read_ioapic(struct partition *p, uint64_t offset, unsigned bytes) {
+    return ioapic_read(&p->ioapic, offset);
 }
 
-static void write_ioapic(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
-    struct partition *p = vcpu->partition;
+static void write_ioapic(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
     struct ioapic_message message;
     if (bytes == 4 && ioapic_write(&p->ioapic, offset, (uint32_t)value, &message)) {
         interrupt_deliver_message(p, &message);
     }
 }
 
-static uint64_t read_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
-    return pci_ecam_read(&vcpu->partition->pci, offset, bytes);
+static uint64_t read_ecam(struct partition *p, uint64_t offset, unsigned bytes) {
+    return pci_ecam_read(&p->pci, offset, bytes);
 }
 
-static void write_ecam(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
-    pci_ecam_write(&vcpu->partition->pci, offset, bytes, value);
+static void write_ecam(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
+    pci_ecam_write(&p->pci, offset, bytes, value);
 }
 
-static uint64_t read_port(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
-    return ports_read(vcpu->partition, offset, bytes);
+static uint64_t read_host_bar(struct partition *p, uint64_t offset, unsigned bytes) {
+    return passthrough_read(p, offset, bytes);
 }
 
-static void write_port(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
-    ports_write(vcpu->partition, offset, bytes, value);
-}
-
-static uint64_t read_host_bar(struct vcpu *vcpu, uint64_t offset, unsigned bytes) {
-    return passthrough_read(vcpu->partition, offset, bytes);
-}
-
-static void write_host_bar(struct vcpu *vcpu, uint64_t offset, unsigned bytes, uint64_t value) {
-    passthrough_write(vcpu->partition, offset, bytes, value);
+static void write_host_bar(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
+    passthrough_write(p, offset, bytes, value);
 }
 
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},
     {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
-    {MACHINE_PORT_BAR_BASE, (MACHINE_SLOTS * MACHINE_PORT_BAR_BYTES), read_port, write_port},
+    {MACHINE_PORT_BAR_BASE, (MACHINE_SLOTS * MACHINE_PORT_BAR_BYTES), ports_read, ports_write},
     {MACHINE_HOST_BAR_BASE, MACHINE_PCI_MMIO_END - MACHINE_HOST_BAR_BASE, read_host_bar, write_host_bar},
 };
 
@@ -94,9 +85,9 @@ static void emulate(struct vcpu *vcpu, const struct mmio_row *row, const struct 
     uint64_t offset = vcpu->exit.gpa - row->base;
     spin_lock(&vcpu->partition->device_lock);
     if (insn->kind == INSN_MOV_STORE) {
-        row->write(vcpu, offset, insn->access_bytes, source_value(vcpu, insn));
+        row->write(vcpu->partition, offset, insn->access_bytes, source_value(vcpu, insn));
     } else if (insn->kind == INSN_MOV_LOAD) {
-        load_register(vcpu, insn, row->read(vcpu, offset, insn->access_bytes));
+        load_register(vcpu, insn, row->read(vcpu->partition, offset, insn->access_bytes));
     }
     spin_unlock(&vcpu->partition->device_lock);
     hvm->skip(vcpu, insn->length);

@@ -63,15 +63,6 @@ bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, ui
     return false;
 }
 
-/** Bytes from `at` that lie in one frame of RAM, at most `wanted`; 0 if there is no RAM. */
-static size_t piece(const struct partition *p, gpa_t at, size_t wanted, hpa_t *host) {
-    uint64_t left;
-    if (!partition_translate(p, at, host, &left)) { return 0; }
-    uint64_t in_frame = FRAME_BYTES - host->v % FRAME_BYTES;
-    uint64_t bytes = left < in_frame ? left : in_frame;
-    return wanted < bytes ? wanted : (size_t)bytes;
-}
-
 bool ram_contains(const struct partition *p, uint64_t at, uint64_t bytes) {
     hpa_t host;
     for (uint64_t left; bytes != 0; bytes -= left, at += left) {
@@ -81,17 +72,20 @@ bool ram_contains(const struct partition *p, uint64_t at, uint64_t bytes) {
     return true;
 }
 
-/** The same for a range that ram_contains() found good. */
-static size_t good_piece(const struct partition *p, uint64_t at, size_t wanted, hpa_t *host) {
-    size_t step = piece(p, gpa(at), wanted, host);
-    ASSERT(step != 0);
-    return step;
+/** Bytes from `at` that lie in one frame, at most `wanted`; ram_contains() found the range good. */
+static size_t piece(const struct partition *p, uint64_t at, size_t wanted, hpa_t *host) {
+    uint64_t left;
+    bool is_ram = partition_translate(p, gpa(at), host, &left);
+    ASSERT(is_ram);
+    uint64_t in_frame = FRAME_BYTES - host->v % FRAME_BYTES;
+    uint64_t bytes = left < in_frame ? left : in_frame;
+    return wanted < bytes ? wanted : (size_t)bytes;
 }
 
 void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes) {
     hpa_t host;
     for (size_t done = 0, step; done < bytes; done += step) {
-        step = good_piece(p, from + done, bytes - done, &host);
+        step = piece(p, from + done, bytes - done, &host);
         window_read(host, (uint8_t *)to + done, step);
     }
 }
@@ -99,7 +93,7 @@ void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes) 
 void ram_write(const struct partition *p, uint64_t to, const void *from, size_t bytes) {
     hpa_t host;
     for (size_t done = 0, step; done < bytes; done += step) {
-        step = good_piece(p, to + done, bytes - done, &host);
+        step = piece(p, to + done, bytes - done, &host);
         window_write(host, (const uint8_t *)from + done, step);
     }
 }
@@ -108,8 +102,8 @@ void ram_copy(const struct partition *to, uint64_t to_at, const struct partition
               size_t bytes) {
     hpa_t source, target;
     for (size_t done = 0, step; done < bytes; done += step) {
-        step = good_piece(from, from_at + done, bytes - done, &source);
-        step = good_piece(to, to_at + done, step, &target);
+        step = piece(from, from_at + done, bytes - done, &source);
+        step = piece(to, to_at + done, step, &target);
         window_copy(target, source, step);
     }
 }
