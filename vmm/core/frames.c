@@ -5,8 +5,7 @@
 #include "core/spinlock.h"
 #include "core/window.h"
 
-#define FRAME_SCRUBBING    MULLION_OWNER_COUNT
-#define SCRUB_EVENT_FRAMES 32u
+enum { FRAME_SCRUBBING = MULLION_OWNER_COUNT, SCRUB_EVENT_FRAMES = 32 };
 
 static struct frame *frames;
 static uint64_t frame_count;

@@ -206,16 +206,11 @@ static bool state_change(struct partition *p, enum mullion_partition_state from,
 static void vcpu_prepare(struct vcpu *vcpu) {
     memset(vcpu->gpr, 0, sizeof vcpu->gpr);
     vcpu->activity = VCPU_WAIT_SIPI;
-    vcpu->halted_for_good = false;
-    vcpu->requests = 0;
+    vcpu->halted_for_good = vcpu->nmi_blocked = vcpu->waiting = false;
     vcpu->fresh = true;
-    vcpu->nmi_blocked = false;
-    vcpu->nmi_iret_rip = 0;
     vcpu->event.kind = EVENT_NONE;
-    vcpu->mtrr_def_type = 0;
-    vcpu->clock_msr = 0;
-    vcpu->wall_clock_msr = 0;
-    vcpu->waiting = false;
+    vcpu->requests = vcpu->nmi_iret_rip = 0;
+    vcpu->mtrr_def_type = vcpu->clock_msr = vcpu->wall_clock_msr = 0;
     vcpu->last_exit_tsc = vcpu->idle_since = 0;
     x2apic_reset(&vcpu->apic, vcpu->index, vcpu->index == 0, (uint32_t)tsc_khz());
 }

@@ -17,18 +17,13 @@
 #define CR0_PE          BIT(0)
 #define CR0_ET          BIT(4)
 #define CR0_PG          BIT(31)
-#define CR4_PSE         BIT(4)
-#define CR4_PAE         BIT(5)
-#define CR4_MCE         BIT(6)
-#define CR4_OSFXSR      BIT(9)
-#define CR4_OSXMMEXCPT  BIT(10)
-#define CR4_OSXSAVE     BIT(18)
-#define CR4_SMEP        BIT(20)
-#define CR4_SMAP        BIT(21)
 #define RFLAGS_RESERVED BIT(1)
 #define RFLAGS_TF       BIT(8)
 #define RFLAGS_IF       BIT(9)
 #define RFLAGS_RF       BIT(16)
+
+enum { CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_MCE = 0x40, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400 };
+enum { CR4_OSXSAVE = 0x40000, CR4_SMEP = 0x100000, CR4_SMAP = 0x200000 };
 
 struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;

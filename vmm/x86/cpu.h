@@ -4,21 +4,15 @@
 
 #include "core/share.h"
 
-#define CPU_MAX         256u
-#define CPU_STACK_PAGES 4u
-#define CPU_WINDOWS     8u /* frames of partitions that a CPU can look into at once */
-
-#define VECTOR_TIMER    0xf0u
-#define VECTOR_KICK     0xf1u
-#define VECTOR_SPURIOUS 0xffu
+/* CPU_WINDOWS: frames of partitions that a CPU can look into at once */
+enum { CPU_MAX = 256, CPU_STACK_PAGES = 4, CPU_WINDOWS = 8 };
+enum { VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_SPURIOUS = 0xff };
 
 struct vcpu;
 
 /* Task-state segment, AMD64 APM volume 2, section 12.2.5: offsets of the first interrupt stack and of the I/O map's
  * base. */
-#define TSS_BYTES  104u
-#define TSS_IST1   36u
-#define TSS_IO_MAP 102u
+enum { TSS_BYTES = 104, TSS_IST1 = 36, TSS_IO_MAP = 102 };
 
 /** Per-CPU state; GS points here. */
 struct cpu {

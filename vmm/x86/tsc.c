@@ -7,14 +7,12 @@
 #include "x86/apic.h"
 #include "x86/cpu.h"
 
-#define PM_TIMER_HZ        3579545ull
-#define PM_TIMER_MASK      0xffffffu
-#define PIT_HZ             1193182ull
-#define CALIBRATION_US     20000u
-#define CALIBRATION_ROUNDS 3
-#define CLOCK_LIMIT_TICKS  10000000000ull /* two seconds and more on any CPU */
-#define SYNC_ROUNDS        200
-#define SYNC_DEADLINE_MS   2000u
+#define PM_TIMER_HZ       3579545ull
+#define PM_TIMER_MASK     0xffffffu
+#define PIT_HZ            1193182ull
+#define CLOCK_LIMIT_TICKS 10000000000ull /* two seconds and more on any CPU */
+
+enum { CALIBRATION_US = 20000, CALIBRATION_ROUNDS = 3, SYNC_ROUNDS = 200, SYNC_DEADLINE_MS = 2000 };
 
 static uint64_t khz, boot_tsc, boot_epoch;
 static uint16_t pm_port;

@@ -19,14 +19,13 @@
 #define SVM_LEAF                 0x8000000au
 #define SVM_EDX_NPT              BIT(0)
 #define SVM_EDX_NRIPS            BIT(3)
-#define IOPM_PAGES               3u
-#define MSRPM_PAGES              2u
-#define GUEST_ASID               1u /* 2: the driver VM, on the agent's CPU; a tag changes hands only with a flush */
 #define PAT_RESET                0x0007040600070406ull
 #define DR6_RESET                0xffff0ff0u
 #define DR6_SINGLE_STEP          BIT(14)
 #define DR7_RESET                0x400u
 
+/* GUEST_ASID + 1: the driver VM, on the agent's CPU; a tag changes hands only with a flush */
+enum { IOPM_PAGES = 3, MSRPM_PAGES = 2, GUEST_ASID = 1 };
 enum { ATTR_CODE64 = 0xa9b, ATTR_CODE32 = 0xc9b, ATTR_DATA32 = 0xc93, ATTR_CODE16 = 0x09b, ATTR_DATA16 = 0x093 };
 enum { ATTR_LDT = 0x082, ATTR_TSS = 0x08b };
 #define ATTR_LONG BIT(9)

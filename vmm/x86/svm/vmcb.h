@@ -48,16 +48,13 @@ struct vmcb {
 #define TLB_FLUSH_ALL    1u
 
 /* event_injection and exit_int_info */
-#define EVENT_TYPE_SHIFT 8
+enum { EVENT_TYPE_SHIFT = 8 };
 enum { EVENT_TYPE_INTERRUPT = 0, EVENT_TYPE_NMI = 2, EVENT_TYPE_EXCEPTION = 3, EVENT_TYPE_SOFTWARE = 4 };
 #define EVENT_ERROR_VALID BIT(11)
 #define EVENT_VALID       BIT(31)
 
 /* exit_info_1 of IOIO */
-#define IOIO_IN         BIT(0)
-#define IOIO_STRING     BIT(2)
-#define IOIO_SIZE_SHIFT 4
-#define IOIO_PORT_SHIFT 16
+enum { IOIO_IN = 1, IOIO_STRING = 4, IOIO_SIZE_SHIFT = 4, IOIO_PORT_SHIFT = 16 };
 
 /* exit_info_1 of a nested page fault */
 #define NPF_WRITE      BIT(1)
