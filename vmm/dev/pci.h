@@ -17,7 +17,7 @@ enum pci_register {
 
 /** Identifiers of capabilities. */
 enum pci_capability {
-    PCI_CAP_PM = 0x01, PCI_CAP_VPD = 0x03, PCI_CAP_VENDOR = 0x09, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11
+    PCI_CAP_PM = 0x01, PCI_CAP_VPD = 0x03, PCI_CAP_VENDOR = 0x09, PCI_CAP_EXPRESS = 0x10, PCI_CAP_MSIX = 0x11, PCI_CAP_AF = 0x13
 };
 // clang-format on
 
@@ -28,6 +28,7 @@ enum pci_capability {
 #define PCI_STATUS_CAPS     BIT(20) /* in the register of PCI_COMMAND */
 #define PCI_HEADER_MULTI    BIT(23) /* in the register of PCI_HEADER */
 #define PCI_BARS            6u
+#define PCI_EXPRESS_CONTROL 8u /* device control, in that capability */
 #define PCI_BAR_IO          BIT(0)
 #define PCI_BAR_TYPE        0xfu /* of a memory BAR, the bits that are no address */
 

@@ -138,6 +138,8 @@ static enum mullion_pci_use examine(struct pci_host_function *f, bool bridge) {
     if (bridge) { return MULLION_PCI_BRIDGE; }
     list_capabilities(f);
     if (pci_host_find(f, PCI_CAP_MSIX) == 0) { return MULLION_PCI_NO_MSIX; }
+    uint32_t express = pci_host_find(f, PCI_CAP_EXPRESS);
+    if (express != 0) { f->device_control = (uint16_t)pci_host_read(f->info.bdf, express + PCI_EXPRESS_CONTROL); }
     size_bars(f);
     for (uint32_t i = 0; i < PCI_BARS; i++) {
         if (f->bars[i].bytes != 0 && !has_place(&f->bars[i])) { return MULLION_PCI_SMALL_BAR; }

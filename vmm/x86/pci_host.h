@@ -30,6 +30,7 @@ struct pci_host_function {
     struct pci_host_bar bars[PCI_BARS];                            /* all zero unless it is usable */
     struct pci_host_capability capabilities[PCI_CAPABILITIES_MAX]; /* in the order of their chain */
     uint32_t capability_count;
+    uint16_t device_control; /* of PCI Express, as the firmware left it */
 };
 
 /** Fills all but the index, which is < pci_host_count(). */
