@@ -7,6 +7,8 @@
 
 #include "api/call.h"
 
+#define TELL_MS 60000u
+
 struct route {
     enum http_method method;
     const char *pattern; /* "{name}" and "{action}" stand for one segment */
@@ -72,8 +74,25 @@ static bool token_is_right(const char *token, const char *given)
     return differs == 0;
 }
 
+/* At most one line in a while: anybody on the wire can cause them. */
+static void wrong_token_tell(struct machine *machine)
+{
+    uint64_t now = machine_ms(machine);
+    machine->wrong_tokens++;
+    if (machine->wrong_tokens_told_ms != 0 && now - machine->wrong_tokens_told_ms < TELL_MS) {
+        return;
+    }
+    machine_announce(machine, "https: wrong token shown, times since the last such line: %llu",
+                     (unsigned long long)machine->wrong_tokens);
+    machine->wrong_tokens = 0;
+    machine->wrong_tokens_told_ms = now > 0 ? now : 1;
+}
+
 static enum http_outcome refuse(struct call *call)
 {
+    if (call->request->bearer[0] != 0) {
+        wrong_token_tell(call->machine);
+    }
     http_error(call->response, 401, "unauthorized",
                "send the header `Authorization: Bearer TOKEN`; the box shows the token on its local console, "
                "command "

@@ -110,6 +110,7 @@ static void http_write(struct writer *w)
     json_number(w, "evicted", http->evicted);
     json_number(w, "timeout", http->timeouts);
     json_number(w, "handshake", tls->failures);
+    json_number(w, "unauthorized", http->unauthorized);
     for (unsigned i = 0; i < PARSE_RESULT_COUNT; i++) {
         const char *code = parse_code((enum parse_result)i);
         if (code != NULL) {

@@ -72,6 +72,7 @@ struct machine {
     bool net_known, has_lease; /* `net` has been told; the agent has an address by DHCP */
     struct net_status net;
     char fingerprint[MACHINE_FINGERPRINT_BYTES]; /* of the certificate, "AB:CD:..."; empty: none */
+    uint64_t wrong_tokens, wrong_tokens_told_ms; /* shown since the last line about them; when that was */
     enum box_ending ending;
     uint64_t ending_from_ms, ending_by_ms; /* then the next step is taken without asking any longer */
     bool guests_gone;                      /* all partitions have ended, the driver VM is next */

@@ -182,6 +182,34 @@ static void unknown_paths_are_404(void **state)
     assert_int_equal(post("/api/v1/partitions/nobody/actions/stop", NULL), 404);
 }
 
+static unsigned lines_about_tokens(void)
+{
+    unsigned count = 0;
+    for (const char *here = announced; (here = strstr(here, "wrong token")) != NULL; here++) {
+        count++;
+    }
+    return count;
+}
+
+static void wrong_tokens_are_told_once_a_minute_with_their_number(void **state)
+{
+    (void)state;
+    const struct ask wrong = {.path = "/api/v1/system", .token = "wrong"};
+    ask(&(struct ask){.path = "/api/v1/system", .token = ""});
+    assert_int_equal(lines_about_tokens(), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(ask(&wrong), 401);
+    }
+    assert_int_equal(lines_about_tokens(), 1);
+    model_advance(61000);
+    ask(&wrong);
+    assert_int_equal(lines_about_tokens(), 2);
+    assert_non_null(strstr(announced, "since the last such line: 100\n"));
+    assert_int_equal(get("/api/v1/system"), 200);
+    assert_int_equal(number("http.refused.unauthorized"),
+                     0); /* the server counts, which this test goes round */
+}
+
 static void wrong_methods_are_405_and_say_what_is_allowed(void **state)
 {
     (void)state;
@@ -573,6 +601,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(box_without_entropy_lets_nobody_in, boot, end),
         cmocka_unit_test_setup_teardown(first_page_needs_no_token, boot, end),
         cmocka_unit_test_setup_teardown(unknown_paths_are_404, boot, end),
+        cmocka_unit_test_setup_teardown(wrong_tokens_are_told_once_a_minute_with_their_number, boot, end),
         cmocka_unit_test_setup_teardown(wrong_methods_are_405_and_say_what_is_allowed, boot, end),
         cmocka_unit_test_setup_teardown(bad_queries_are_400, boot, end),
         cmocka_unit_test_setup_teardown(bad_bodies_are_400, boot, end),
