@@ -42,18 +42,13 @@ static bool sum_is_zero(const void *start, uint32_t bytes) {
 /** The table at `address` if it is sound and in reach, else NULL with a line in the log. */
 static const uint8_t *table_at(uint64_t address) {
     if (address == 0) { return NULL; }
-    if (address > BOOT_MAP_END - HEADER_BYTES) {
-        log_line("ACPI table at 0x%lx is left out: the VMM reads tables below 4 GiB only", address);
-        return NULL;
-    }
+    bool in_reach = address <= BOOT_MAP_END - HEADER_BYTES;
     const uint8_t *table = (const void *)address; // NOLINT(performance-no-int-to-ptr)
-    uint32_t length = read32(table + HEADER_LENGTH);
-    if (length < HEADER_BYTES || length > TABLE_LIMIT_BYTES || address + length > BOOT_MAP_END ||
-        !sum_is_zero(table, length)) {
-        log_line("ACPI table at 0x%lx is damaged; it is left out; update the firmware", address);
-        return NULL;
-    }
-    return table;
+    uint32_t length = in_reach ? read32(table + HEADER_LENGTH) : 0;
+    bool whole = length >= HEADER_BYTES && length <= TABLE_LIMIT_BYTES && address + length <= BOOT_MAP_END;
+    if (whole && sum_is_zero(table, length)) { return table; }
+    log_line("ACPI table at 0x%lx is left out: it is damaged or not below 4 GiB; update the firmware", address);
+    return NULL;
 }
 
 static void add_cpu(uint32_t apic_id, uint32_t flags) {
@@ -111,11 +106,18 @@ static void read_fadt(const uint8_t *fadt, const uint8_t *end) {
     acpi->dsdt_bytes = dsdt != NULL ? read32(dsdt + HEADER_LENGTH) : 0;
 }
 
+static void note_iommu(const uint8_t *table, const uint8_t *end) {
+    log_line(
+        "the box has an IOMMU, which is not used: if there is no network, switch off pre-boot DMA protection in the "
+        "firmware set-up");
+}
+
 static void read_table(const uint8_t *table) {
     static const struct {
         char signature[5];
         void (*read)(const uint8_t *table, const uint8_t *end);
-    } readers[] = {{"APIC", read_madt}, {"MCFG", read_mcfg}, {"FACP", read_fadt}};
+    } readers[] = {
+        {"APIC", read_madt}, {"MCFG", read_mcfg}, {"FACP", read_fadt}, {"DMAR", note_iommu}, {"IVRS", note_iommu}};
     for (size_t i = 0; table != NULL && i < ARRAY_COUNT(readers); i++) {
         if (memcmp(table, readers[i].signature, 4) == 0) {
             readers[i].read(table, table + read32(table + HEADER_LENGTH));

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The static firmware tables that the VMM reads once at boot: MADT, MCFG, FADT. No AML. ACPI 6.5, chapter 5.
  */
-#ifndef X86_ACPI_H
-#define X86_ACPI_H
+#pragma once
 
 #include "core/types.h"
 
@@ -29,5 +28,3 @@ struct acpi_info {
 /** Reads the tables below the RSDP and registers the CPUs of the MADT. Boot map (4 GiB identity) needed.
  * Fatal without MADT. */
 void acpi_read(const uint8_t *rsdp, uint32_t rsdp_bytes, struct acpi_info *info);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Restarting the machine, switching it off, and its power button. ACPI 6.5, sections 4.8.3.6 (reset register), 4.8.3.2
  * (PM1 control) and 4.8.3.1 (PM1 status and enable). */
-#ifndef X86_RESET_H
-#define X86_RESET_H
+#pragma once
 
 #include "x86/acpi.h"
 
@@ -18,5 +17,3 @@ void reset_button_enable(const struct acpi_info *acpi);
 
 /** Was it pressed since the last call? */
 bool reset_button_pressed(const struct acpi_info *acpi);
-
-#endif
