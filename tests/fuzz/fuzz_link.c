@@ -97,8 +97,11 @@ static void change_link(struct fake_end *e, struct input *in)
 /* The largest frame comes on top of the budget, a chain of 64 pieces into 128 others. */
 static void pump(struct fake_end *e, struct input *in)
 {
+    struct mullion_port_info info = {.id = 1};
+    if (number(in, 1) % 2)
+        link_info(&e->end, &info);
     fake_work = (struct fake_work){0};
-    link_pump(&e->end, number(in, 1) % 2 ? &fake_ends[e == fake_ends].end : NULL);
+    link_pump(&e->end);
     require(fake_work.bytes < 2 * (LINK_CALL_BYTES + 0x11000u) + 64 * 1024);
     require(fake_work.reads < 4096);
 }

@@ -101,9 +101,9 @@ void ports_notify(struct partition *p, uint64_t offset, uint32_t queue) {
 static void pump(const struct port *port, unsigned queue) {
     struct link_end *peer = __atomic_load_n(&port->end.peer, __ATOMIC_ACQUIRE);
     if (queue == VIRTIO_TX) {
-        link_pump((struct link_end *)&port->end, NULL);
+        link_pump((struct link_end *)&port->end);
     } else if (peer != NULL) {
-        link_pump(peer, &port->end);
+        link_pump(peer);
     }
 }
 
@@ -290,20 +290,9 @@ int port_info(struct mullion_port_info *info) {
     struct port *port;
     int error = find_port(info->id, info->slot, &port);
     if (error != 0) { return error; }
-    const struct link_end *end = &port->end;
-    const struct port *peer = end->peer != NULL ? port_of(end->peer) : NULL;
-    bool broken = __atomic_load_n(&end->virtio.needs_reset, __ATOMIC_RELAXED);
-    spin_lock(&port->end.out.lock);
-    struct mullion_port_info known = end->out.counters;
-    known.status = (peer != NULL ? MULLION_PORT_CONNECTED : 0) | (end->running ? MULLION_PORT_DRIVER_OK : 0) |
-                   (broken ? MULLION_PORT_NEEDS_RESET : 0) | (end->out.up ? MULLION_PORT_LINK_UP : 0);
-    known.features = end->running ? end->virtio.features : 0;
-    spin_unlock(&port->end.out.lock);
-    known.id = info->id;
-    known.slot = port->slot;
-    known.kind = end->virtio.kind;
-    known.peer = peer != NULL ? peer->partition->id : 0;
-    known.peer_slot = peer != NULL ? peer->slot : 0;
-    *info = known;
+    link_info(&port->end, info);
+    const struct port *peer = port->end.peer != NULL ? port_of(port->end.peer) : NULL;
+    info->peer = peer != NULL ? peer->partition->id : 0;
+    info->peer_slot = peer != NULL ? peer->slot : 0;
     return 0;
 }

@@ -261,14 +261,27 @@ static void serve(struct turn *t, uint64_t start) {
     if (due != LINK_NEVER) { link_wake(t->from); }
 }
 
+/** For whoever held a direction's lock without moving anything: those who found it taken meanwhile have left their
+ * work. The port is there as long as it is live: the caller holds both_lock, or is the CPU that takes ports away. */
+static void leave(struct link_end *end) {
+    struct link_direction *d = &end->out;
+    bool live = d->live;
+    spin_unlock(&d->lock);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* whoever found the lock taken has set `again` before */
+    if (live && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST)) {
+        __atomic_store_n(&d->due, 0, __ATOMIC_SEQ_CST);
+        link_wake(end);
+    }
+}
+
 static void lock_both(struct link_end *end, struct link_end *peer) {
     spin_lock(&end->out.lock);
     if (peer != NULL) { spin_lock(&peer->out.lock); }
 }
 
-static void unlock_both(struct link_end *end, struct link_end *peer) {
-    if (peer != NULL) { spin_unlock(&peer->out.lock); }
-    spin_unlock(&end->out.lock);
+static void leave_both(struct link_end *end, struct link_end *peer) {
+    if (peer != NULL) { leave(peer); }
+    leave(end);
 }
 
 /* ---- up and down ---- */
@@ -313,7 +326,7 @@ static struct link_end *begin_change(struct link_end *end) {
 
 static void end_change(struct link_end *end, struct link_end *peer) {
     settle(end);
-    unlock_both(end, peer);
+    leave_both(end, peer);
     spin_unlock(&both_lock);
 }
 
@@ -325,7 +338,7 @@ static void begin(struct turn *t, struct link_end *from) {
     t->source.descriptors = t->target.descriptors = 0;
 }
 
-void link_pump(struct link_end *from, const struct link_end *to) {
+void link_pump(struct link_end *from) {
     struct link_direction *d = &from->out;
     struct turn t;
     begin(&t, from);
@@ -335,7 +348,7 @@ void link_pump(struct link_end *from, const struct link_end *to) {
         __atomic_store_n(&d->again, false, __ATOMIC_SEQ_CST);
         t.source.descriptors++;
         t.to = from->peer;
-        if (to == NULL || to == from->peer) { serve(&t, start); }
+        serve(&t, start);
         spin_unlock(&d->lock);
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* whoever found the lock taken has set `again` before */
     }
@@ -402,4 +415,17 @@ void link_halt(struct link_end *end, bool halted) {
     struct link_end *peer = begin_change(end);
     end->halted = halted;
     end_change(end, peer);
+}
+
+void link_info(struct link_end *end, struct mullion_port_info *info) {
+    uint32_t id = info->id, slot = info->slot;
+    spin_lock(&end->out.lock);
+    *info = end->out.counters;
+    info->status = (end->peer != NULL ? MULLION_PORT_CONNECTED : 0) | (end->running ? MULLION_PORT_DRIVER_OK : 0) |
+                   (needs_reset(end) ? MULLION_PORT_NEEDS_RESET : 0) | (end->out.up ? MULLION_PORT_LINK_UP : 0);
+    info->features = end->running ? end->virtio.features : 0;
+    leave(end);
+    info->id = id;
+    info->slot = slot;
+    info->kind = end->virtio.kind;
 }

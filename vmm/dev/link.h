@@ -45,9 +45,8 @@ struct link_end {
 void link_init(struct link_end *end, const struct partition *ram, const struct mullion_port_create *port,
                uint64_t patience);
 
-/** Moves what waits in `from`'s tx ring; `to`: only if that is (still) the peer, NULL: in any case. The holder of the
- * direction does the work of whoever comes meanwhile. */
-void link_pump(struct link_end *from, const struct link_end *to);
+/** Moves what waits in `from`'s tx ring. The holder of the direction does the work of whoever comes meanwhile. */
+void link_pump(struct link_end *from);
 
 /* Changes of a link; each settles whether it is up. */
 void link_connect(struct link_end *end, struct link_end *peer, bool must_acknowledge);
@@ -56,6 +55,9 @@ void link_acknowledge(struct link_end *end, uint64_t features);
 void link_run(struct link_end *end);
 void link_reset(struct link_end *end);
 void link_halt(struct link_end *end, bool halted);
+
+/** All but the peer's name; `id` and `slot` stay. */
+void link_info(struct link_end *end, struct mullion_port_info *info);
 
 /* ---- what the surroundings provide; all but link_clock() are called with locks of directions held ---- */
 
