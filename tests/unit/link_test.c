@@ -227,6 +227,25 @@ static void what_the_receiver_did_not_negotiate_is_dropped_and_counted(void **st
     net_up(0);
 }
 
+/* One frame must not become ten thousand packets on the other side. */
+static void a_segment_is_cut_into_a_bounded_number_of_pieces(void **state)
+{
+    (void)state;
+    net_up(OFFLOADS);
+    struct header tso = {
+        .flags = 1, .gso_type = 1, .header_bytes = 54, .csum_start = 34, .csum_offset = 16, .gso_bytes = 63};
+    for (unsigned i = 0; i < 16; i++)
+        post_buffer(b, BUFFER_AT + 0x1200 * i, 4352);
+    send_frame(a, &tso, 65000, 8192);
+    link_pump(&a->end);
+    assert_int_equal(a->end.out.counters.dropped_invalid, 1);
+    tso.gso_bytes = 64;
+    send_frame(a, &tso, 65000, 8192);
+    link_pump(&a->end);
+    assert_int_equal(a->end.out.counters.dropped_invalid, 1);
+    assert_int_equal(a->end.out.counters.frames, 1);
+}
+
 /* ---- back-pressure ---- */
 
 static void a_frame_waits_for_buffers_and_goes_when_one_is_posted(void **state)
@@ -718,6 +737,7 @@ int main(void)
         TEST(a_frame_too_large_for_a_buffer_that_cannot_merge_is_dropped_and_the_buffer_stays),
         TEST(a_segment_of_64_kib_is_one_frame),
         TEST(headers_that_make_no_sense_are_dropped_and_counted),
+        TEST(a_segment_is_cut_into_a_bounded_number_of_pieces),
         TEST(what_the_receiver_did_not_negotiate_is_dropped_and_counted),
         TEST(a_frame_waits_for_buffers_and_goes_when_one_is_posted),
         TEST(after_the_limit_frames_are_dropped_until_one_gets_through),

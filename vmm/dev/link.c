@@ -9,6 +9,7 @@
 #define GSO_NONE        0u
 #define GSO_TCP4        1u
 #define GSO_TCP6        4u
+#define GSO_PIECES_MAX  1024u /* Linux cuts 64 KiB into at most 745; more would be an attack on who has to cut */
 
 /** Virtio 1.2, section 5.1.6. */
 struct net_header {
@@ -92,6 +93,7 @@ static bool clean_header(struct net_header *h, uint64_t bytes) {
     if (gso) {
         bool known = h->gso_type == GSO_TCP4 || h->gso_type == GSO_TCP6;
         if (!known || !csum || h->gso_bytes == 0 || h->header_bytes > bytes) { return false; }
+        if (bytes / h->gso_bytes > GSO_PIECES_MAX) { return false; }
         clean.header_bytes = h->header_bytes;
         clean.gso_bytes = h->gso_bytes;
     }
