@@ -711,6 +711,20 @@ static void a_link_that_wants_it_rises_only_with_the_acknowledged_features(void 
     assert_false(a->end.out.up);
 }
 
+static void a_driver_that_starts_anew_has_acknowledged_nothing(void **state)
+{
+    (void)state;
+    fake_link_init(MULLION_PORT_NET);
+    assert_true(fake_start(a, BASE) && fake_start(b, BASE));
+    link_connect(&a->end, &b->end, true);
+    link_acknowledge(&a->end, BASE);
+    assert_true(a->end.out.up);
+    assert_true(fake_start(b, BASE));
+    assert_false(a->end.out.up);
+    link_acknowledge(&a->end, BASE);
+    assert_true(a->end.out.up);
+}
+
 static void an_ended_partitions_links_are_down_and_its_rings_left_alone(void **state)
 {
     (void)state;
@@ -756,6 +770,7 @@ int main(void)
         TEST(who_only_looked_at_a_direction_wakes_it_for_the_losers_work),
         TEST(a_link_is_up_while_both_drivers_run),
         TEST(a_link_that_wants_it_rises_only_with_the_acknowledged_features),
+        TEST(a_driver_that_starts_anew_has_acknowledged_nothing),
         TEST(an_ended_partitions_links_are_down_and_its_rings_left_alone),
     };
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);

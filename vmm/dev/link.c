@@ -410,6 +410,7 @@ void link_reset(struct link_end *end) {
     virtio_reset(&end->virtio);
     end->running = false;
     end->out.offset = 0;
+    if (peer != NULL) { peer->acknowledged = 0; } /* it was this end's driver that set itself up for them */
     end_change(end, peer);
 }
 
