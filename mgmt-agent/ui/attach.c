@@ -156,6 +156,9 @@ bool attach_pump(void)
         return false;
     }
     typed_send();
+    if (console_is_behind()) { /* the VMM keeps the guest's output until the console has taken what it has */
+        return typed_used > 0;
+    }
     size_t bytes = output_read(attached->id, &offset, piece, sizeof(piece));
     output_show(piece, bytes);
     return typed_used > 0 || bytes == sizeof(piece);

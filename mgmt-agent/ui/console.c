@@ -7,16 +7,23 @@
 
 #include "os/os.h"
 
-#define STALL_MS      2000u /* a console that takes nothing for so long is not waited for any more */
 #define PIECE_BYTES   1024u
+#define QUEUE_BYTES   0x20000u /* the longest list, `log`, twice */
+#define DRAIN_MS      4u       /* between two looks at a console that takes no more now */
+#define STALL_MS      2000u    /* one that takes nothing for so long is looked at seldom */
+#define STALLED_MS    500u
 #define CONTROL_U     0x15
 #define ESCAPE        0x1b
 #define DELETE        0x7f
 #define FIRST_VISIBLE 0x20
 
 static uint64_t ticks_per_ms = 1;
-static struct mullion_event_wait held; /* events that came while console_write waited */
-static bool stalled;                   /* until the console takes something again */
+static struct {
+    char bytes[QUEUE_BYTES]; /* a ring: what the console has not taken yet */
+    size_t at, used;
+    uint64_t dropped; /* bytes that found no room, not told yet */
+    uint64_t progress_tsc;
+} queue;
 static char line[CONSOLE_LINE_BYTES];
 static size_t line_used;
 static bool line_done;
@@ -30,25 +37,8 @@ static enum {
 void console_start(uint64_t tsc_khz)
 {
     ticks_per_ms = tsc_khz > 0 ? tsc_khz : 1;
-}
-
-static void collect(uint64_t deadline_tsc)
-{
-    struct mullion_event_wait wait = {.deadline_tsc = deadline_tsc};
-    if (os_hypercall(MULLION_CALL_EVENT_WAIT, &wait) == 0) {
-        held.events |= wait.events;
-        held.state_mask |= wait.state_mask;
-        held.console_mask |= wait.console_mask;
-        held.port_mask |= wait.port_mask;
-    }
-}
-
-void console_wait(uint64_t deadline_tsc, struct mullion_event_wait *wait)
-{
-    bool waiting = (held.events | held.state_mask | held.console_mask | held.port_mask) != 0;
-    collect(waiting ? 0 : deadline_tsc);
-    *wait = held;
-    held = (struct mullion_event_wait){.events = 0};
+    queue.at = queue.used = 0;
+    queue.dropped = 0;
 }
 
 /* Bytes that the VMM took, 0 if its ring is full. */
@@ -61,23 +51,87 @@ static size_t write_once(const char *data, size_t bytes)
     return os_hypercall(MULLION_CALL_HOST_CONSOLE_WRITE, &request) == 0 ? request.bytes : 0;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* @return bytes that found room */
+static size_t queue_put(const char *data, size_t bytes)
+{
+    size_t done = 0;
+    while (done < bytes && queue.used < QUEUE_BYTES) {
+        size_t end = (queue.at + queue.used) % QUEUE_BYTES;
+        size_t piece = smaller(smaller(bytes - done, QUEUE_BYTES - queue.used), QUEUE_BYTES - end);
+        memcpy(queue.bytes + end, data + done, piece);
+        queue.used += piece;
+        done += piece;
+    }
+    return done;
+}
+
+/* Hands on as much as the console takes now. */
+static void queue_drain(void)
+{
+    for (size_t moved = 1; queue.used > 0 && moved > 0;) {
+        moved = write_once(queue.bytes + queue.at, smaller(queue.used, QUEUE_BYTES - queue.at));
+        queue.at = (queue.at + moved) % QUEUE_BYTES;
+        queue.used -= moved;
+        queue.progress_tsc = moved > 0 ? os_tsc() : queue.progress_tsc;
+    }
+}
+
+static void drops_tell(void)
+{
+    char text[80];
+    if (queue.dropped == 0 || queue.used > QUEUE_BYTES / 2) {
+        return;
+    }
+    int length = snprintf(text, sizeof(text), "\n[%llu bytes of output dropped: the console is too slow]\n",
+                          (unsigned long long)queue.dropped);
+    queue.dropped = 0;
+    queue_put(text, (size_t)length);
+}
+
 void console_write(const char *data, size_t bytes)
 {
-    uint64_t last_progress = os_tsc();
+    if (queue.used == 0) {
+        queue.progress_tsc = os_tsc();
+    }
     while (bytes > 0) {
-        size_t moved = write_once(data, bytes);
-        data += moved;
-        bytes -= moved;
-        uint64_t now = os_tsc();
-        if (moved > 0) {
-            last_progress = now;
-            stalled = false;
-        } else if (stalled || now - last_progress > STALL_MS * ticks_per_ms) {
-            stalled = true;
+        size_t taken = queue_put(data, bytes);
+        data += taken;
+        bytes -= taken;
+        queue_drain();
+        if (queue.used == QUEUE_BYTES) {
+            queue.dropped += bytes;
             return;
-        } else {
-            collect(now + ticks_per_ms);
         }
+    }
+}
+
+bool console_is_behind(void)
+{
+    return queue.used > 0;
+}
+
+/* When the console is to be looked at again. */
+static uint64_t drain_tsc(void)
+{
+    uint64_t now = os_tsc();
+    bool stalled = now - queue.progress_tsc > STALL_MS * ticks_per_ms;
+    return queue.used == 0 ? UINT64_MAX : now + (stalled ? STALLED_MS : DRAIN_MS) * ticks_per_ms;
+}
+
+void console_wait(uint64_t deadline_tsc, struct mullion_event_wait *wait)
+{
+    queue_drain();
+    drops_tell();
+    queue_drain();
+    uint64_t drain = drain_tsc();
+    *wait = (struct mullion_event_wait){.deadline_tsc = drain < deadline_tsc ? drain : deadline_tsc};
+    if (os_hypercall(MULLION_CALL_EVENT_WAIT, wait) != 0) {
+        *wait = (struct mullion_event_wait){.events = 0};
     }
 }
 

@@ -15,9 +15,12 @@
 /** Tells how many time-stamp ticks a millisecond has. First call. */
 void console_start(uint64_t tsc_khz);
 
-/** Writes bytes; waits for the console's ring, but only once for a console that takes nothing for two
- * seconds. */
+/** Writes bytes; never waits: what the console does not take now goes out from console_wait(), and what finds
+ * no room in the queue is dropped and counted on the console. */
 void console_write(const char *data, size_t bytes);
+
+/** @return whether the console has yet to take something: whoever can, writes later */
+bool console_is_behind(void);
 
 /** Formats and writes; at most 1023 bytes. */
 __attribute__((format(printf, 1, 2))) void console_print(const char *format, ...);

@@ -124,7 +124,7 @@ void net_poll(void)
     }
     while (epoll_wait(watcher, events, 64, 0) == 64) {
     }
-    struct sockaddr_in from;
+    struct sockaddr_in from = {.sin_family = AF_INET};
     socklen_t bytes = sizeof(from);
     for (int fd;
          (fd = accept4(listener, (struct sockaddr *)&from, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
