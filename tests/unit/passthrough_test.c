@@ -191,7 +191,7 @@ static void plug_nic(uint16_t bdf, uint32_t place)
 
 static void scan_again(void)
 {
-    count = dropped = written_count = 0;
+    count = written_count = 0;
     memset(functions, 0, sizeof(functions));
     pci_host_scan();
 }

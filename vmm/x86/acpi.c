@@ -4,15 +4,13 @@
 #include "core/vmm.h"
 #include "x86/cpu.h"
 
-#define BOOT_MAP_END      0x100000000ull
-#define TABLE_LIMIT_BYTES 0x1000000u
-#define RSDP_V1_BYTES     20u
-enum { MADT_LOCAL_APIC = 0, MADT_IOAPIC = 1, MADT_LOCAL_X2APIC = 9 };
-#define MADT_ENABLED       1u
-#define GAS_IO             1
+#define BOOT_MAP_END       0x100000000ull
+#define TABLE_LIMIT_BYTES  0x1000000u
 #define FADT_RESET_SUPPORT BIT(10)
 #define CPUID_1_ECX_X2APIC BIT(21)
-#define APIC_ID_NONE       0xffu
+
+enum { MADT_LOCAL_APIC = 0, MADT_IOAPIC = 1, MADT_LOCAL_X2APIC = 9, MADT_ENABLED = 1, APIC_ID_NONE = 0xff };
+enum { RSDP_V1_BYTES = 20, MCFG_ENTRY_BYTES = 16, GAS_IO = 1 };
 
 /* Common table header, ACPI 6.5 section 5.2.6: signature (4 bytes), length (4), and more. */
 #define HEADER_LENGTH 4
@@ -23,7 +21,6 @@ enum { MADT_LOCAL_APIC = 0, MADT_IOAPIC = 1, MADT_LOCAL_X2APIC = 9 };
 enum { MADT_LOCAL_APIC_BYTES = 8, MADT_LOCAL_APIC_ID = 3, MADT_LOCAL_APIC_FLAGS = 4 };
 enum { MADT_LOCAL_X2APIC_BYTES = 16, MADT_LOCAL_X2APIC_ID = 4, MADT_LOCAL_X2APIC_FLAGS = 8 };
 enum { MADT_IOAPIC_BYTES = 12, MADT_IOAPIC_ADDRESS = 4 };
-#define MCFG_ENTRY_BYTES 16
 
 /* FADT fields by offset, section 5.2.9. */
 enum { FADT_DSDT = 40, FADT_SMI_CMD = 48, FADT_ACPI_ENABLE = 52, FADT_PM1A_EVT = 56, FADT_PM1_EVT_LEN = 88 };

@@ -11,15 +11,13 @@
 
 #define CONFIG_BYTES     256u /* mechanism 1 reaches no more: extended capabilities exist for nobody */
 #define ALL              UINT32_MAX
-#define VECTOR_FIRST     0x30u
 #define TABLE_SPACING    0x10000ull /* 2048 entries, not page aligned, fit */
 #define TABLE_BAR        7u
 #define EXPRESS_CAN_FLR  BIT(28)
 #define EXPRESS_FLR      BIT(15)
-#define PM_STATE         3u /* D3hot, or the field */
 #define PM_NO_SOFT_RESET BIT(3)
-#define D3HOT_US         10000u
-#define BRIDGE_BUSES     0x18u
+
+enum { PM_STATE = 3, /* D3hot, or the field */ D3HOT_US = 10000, BRIDGE_BUSES = 0x18, VECTOR_FIRST = 0x30 };
 
 struct passed {
     struct pci_host_function *host;

@@ -4,24 +4,19 @@
 #include "core/platform.h"
 #include "core/vmm.h"
 
-#define CONFIG_ADDRESS   0xcf8
-#define CONFIG_DATA      0xcfc
-#define CONFIG_ENABLE    BIT(31)
-#define HEADER_TYPE_MASK 0x7fu
-#define HEADER_MULTI     0x80u
-#define FUNCTION_BYTES   4096u /* of ECAM */
-#define BOOT_MAP_END     0x100000000ull
+#define CONFIG_ENABLE  BIT(31)
+#define FUNCTION_BYTES 4096u /* of ECAM */
+#define BOOT_MAP_END   0x100000000ull
 
-#define COMMAND_DECODE   ((uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
-#define BAR_WIDTH_MASK   7u
-#define BAR_64_BITS      4u
-#define FIRST_CAPABILITY 0x40u
-#define LAST_CAPABILITY  0xfcu
-#define CHIPSET_START    0xfec00000ull /* IO-APICs, local APICs, firmware */
-#define CHIPSET_BYTES    0x1400000ull
+#define COMMAND_DECODE ((uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
+#define CHIPSET_START  0xfec00000ull /* IO-APICs, local APICs, firmware */
+#define CHIPSET_BYTES  0x1400000ull
+
+enum { CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc, FIRST_CAPABILITY = 0x40, LAST_CAPABILITY = 0xfc };
+enum { HEADER_TYPE_MASK = 0x7f, HEADER_MULTI = 0x80, BAR_WIDTH_MASK = 7, BAR_64_BITS = 4 };
 
 static struct pci_host_function functions[PCI_HOST_MAX];
-static uint32_t count, dropped;
+static uint32_t count;
 
 uint32_t pci_host_count(void) { return count; }
 
@@ -152,7 +147,8 @@ static enum mullion_pci_use examine(struct pci_host_function *f, bool bridge) {
 static void add(const struct acpi_ecam *range, uint64_t ecam, uint16_t bdf, bool bridge) {
     if (!bridge) { master_off(ecam, bdf); }
     if (count == PCI_HOST_MAX) {
-        dropped++;
+        log_line("PCI function %x is not listed: the VMM's table holds %u; its bus mastering is off", bdf,
+                 PCI_HOST_MAX);
         return;
     }
     uint32_t id = scan_read(ecam, bdf, PCI_ID), class = scan_read(ecam, bdf, PCI_CLASS) >> 8;
@@ -183,9 +179,5 @@ void pci_host_scan(void) {
             log_line("PCI segment %u is out of reach: bus mastering there is left as the firmware set it",
                      range->segment);
         }
-    }
-    if (dropped > 0) {
-        log_line("%u PCI functions are not listed: the VMM's table holds %u; bus mastering is off on all", dropped,
-                 PCI_HOST_MAX);
     }
 }
