@@ -149,7 +149,7 @@ class Shell:
 
     def begin(self, command):
         """Runs a command behind the shell's back; ended() tells what came of it."""
-        self.run(f"rm -f /tmp/out /tmp/done; ( ({command}) > /tmp/out 2>&1; echo $? > /tmp/done ) &")
+        self.run(f"rm -f /tmp/out /tmp/done; ( ({command}) > /tmp/out 2>&1; echo $? > /tmp/done ) & :")
 
     def ended(self, seconds=60):
         """Waits for the end of what begin() began; returns what it printed."""

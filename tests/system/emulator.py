@@ -19,6 +19,9 @@ BUILD = TOP / "build"
 SCALE = float(os.environ.get("MULLION_TEST_SCALE", "1"))
 VGA_TEXT_HEIGHT = 400
 PR_SET_PDEATHSIG = 1
+# A box has a network card, and QEMU's own network behind it; a test that wants none says -nic none.
+CARD = ["-device", "pcie-root-port,id=slot1,chassis=1", "-netdev", "user,id=net", "-device",
+        "virtio-net-pci,bus=slot1,netdev=net,romfile="]
 OVMF = ("/usr/share/ovmf/OVMF.fd", "/usr/share/qemu/OVMF.fd", "/usr/share/OVMF/OVMF.fd")
 
 
@@ -93,6 +96,8 @@ class Machine:
                      "-device", "qemu-xhci", "-drive",
                      f"if=none,id=stick,format=raw,file={image},snapshot={'on' if snapshot else 'off'}",
                      "-device", "usb-storage,drive=stick,bootindex=0"]
+        if not {"-netdev", "-nic"} & set(extra):
+            arguments += CARD
         if firmware == "uefi":
             arguments += ["-bios", ovmf()]
         arguments += self._port("monitor", "chardev") + ["-mon", "chardev=monitor,mode=control"]

@@ -26,7 +26,7 @@ def box():
     import tempfile
     import pathlib
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mullion-driver-"))
-    image = variants.build(folder, (variants.TOP / "configs/demo.json").read_text(),
+    image = variants.build(folder, (variants.TOP / "configs/demo.json").read_text(), driver_vm=True,
                            arguments=["--agent", BUILD / "agent/agent-crash.bin", "--site", SITE_STATIC])
     user = User()
     with Machine(image, name="driver", extra=user.arguments) as machine:
@@ -122,7 +122,7 @@ def spinning(tmp_path_factory):
     """A driver VM that is no Linux: the hostile guest, which hangs with interrupts off when told to. It cannot be moved;
     without other guests' images the driver VM's memory begins below it."""
     folder = tmp_path_factory.mktemp("spin")
-    image = variants.build(folder, variants.manifest(), images={},
+    image = variants.build(folder, variants.manifest(), images={}, driver_vm=True,
                            arguments=["--agent", BUILD / "agent/agent-crash.bin", "--driver-kernel", GUESTS / "hostile.elf"])
     with Machine(image, cpus="1", name="spin") as machine:
         agent = Agent(machine)
@@ -159,15 +159,15 @@ def test_neither_spinning_half_of_cpu_0_starves_the_other(spinning, measured):
 
 # ---- nothing to drive ----
 
-def boot(tmp_path, *extra, site=None, arguments=()):
+def boot(tmp_path, *extra, site=None, arguments=(), driver_vm=True):
     more = ["--site", site] if site else []
     image = variants.build(tmp_path, variants.manifest(partition("alpha", [1], cmdline="console=ttyS0 name=alpha")),
-                           arguments=[*more, *arguments])
+                           arguments=[*more, *arguments], driver_vm=driver_vm)
     return Machine(image, cpus="2", name="nic", extra=extra)
 
 
 def test_box_without_network_port_says_so_and_runs_its_partitions(tmp_path):
-    with boot(tmp_path) as machine:
+    with boot(tmp_path, "-nic", "none") as machine:
         agent = Agent(machine)
         agent.wait_status()
         status = wait(machine, lambda: (s := agent.status()).problems and s, "no problem is reported")
@@ -176,7 +176,7 @@ def test_box_without_network_port_says_so_and_runs_its_partitions(tmp_path):
 
 
 def test_image_without_driver_vm_says_so_and_runs_its_partitions(tmp_path):
-    with boot(tmp_path, arguments=["--omit", "driver_kernel", "--omit", "driver_initramfs"]) as machine:
+    with boot(tmp_path, driver_vm=False) as machine:
         agent = Agent(machine)
         status = agent.wait_status()
         assert status.fields["driver VM"] == "missing"

@@ -124,7 +124,7 @@ def attack(tmp_path_factory):
                   onReboot="stop", onCrash="stop"),
         partition(NEIGHBOUR, [2, 3], cmdline=f"console=ttyS0 name={NEIGHBOUR}"),
         links=[("net", "hostile", NEIGHBOUR)])
-    image = variants.build(folder, text, {**LINUX, "hostile.elf": GUESTS / "hostile.elf"}, variants.WITHOUT_DRIVER_VM)
+    image = variants.build(folder, text, {**LINUX, "hostile.elf": GUESTS / "hostile.elf"})
     with Machine(image, name="hostile") as machine:
         agent = Agent(machine)
         agent.wait_status()

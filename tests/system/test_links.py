@@ -10,7 +10,7 @@ import variants
 from api import wait
 from console import Agent
 from emulator import Machine
-from variants import GUESTS, LINUX, WITHOUT_DRIVER_VM, partition
+from variants import GUESTS, LINUX, partition
 
 STREAM_MIB = int(os.environ.get("MULLION_LINK_MIB", "1024"))
 PAUSES = 100
@@ -28,7 +28,7 @@ def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("links")
     text = variants.manifest(linux("one", [1], ONE), linux("two", [2], TWO, f"serve={PORT}"),
                              links=[("net", "one", "two"), ("console", "one", "two")])
-    with Machine(variants.build(folder, text, arguments=WITHOUT_DRIVER_VM), cpus="3", name="links") as machine:
+    with Machine(variants.build(folder, text), cpus="3", name="links") as machine:
         agent = Agent(machine)
         agent.wait_status()
         for name in ("one", "two"):
@@ -125,7 +125,7 @@ def test_hostile_end_is_told_to_reset_and_the_neighbour_serves_on(tmp_path, meas
         partition("server", [2], cmdline=f"console=ttyS0 name=server net=eth0,192.168.76.2/24 net=eth1,{TWO}/24 serve={PORT}"),
         linux("client", [3], ONE),
         links=[("net", "hostile", "server"), ("net", "server", "client")])
-    image = variants.build(tmp_path, text, {**LINUX, "hostile.elf": GUESTS / "hostile.elf"}, WITHOUT_DRIVER_VM)
+    image = variants.build(tmp_path, text, {**LINUX, "hostile.elf": GUESTS / "hostile.elf"})
     with Machine(image, name="rings") as machine:
         agent = Agent(machine)
         agent.wait_status()

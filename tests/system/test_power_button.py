@@ -13,7 +13,7 @@ OFF_SECONDS = 90
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_box_stops_its_guests_by_their_power_buttons_then_itself(tmp_path, firmware):
     text = variants.manifest(partition("alpha", [1], cmdline="console=ttyS0 name=alpha"))
-    image = variants.build(tmp_path, text, arguments=variants.WITHOUT_DRIVER_VM)
+    image = variants.build(tmp_path, text)
     with Machine(image, cpus="2", firmware=firmware, name="button") as machine:
         agent = Agent(machine)
         agent.wait_status()

@@ -29,7 +29,7 @@ def registers_initramfs(folder):
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
-    image = variants.build(folder, variants.manifest(), images={},
+    image = variants.build(folder, variants.manifest(), images={}, driver_vm=True,
                            arguments=["--agent", BUILD / "agent/agent-crash.bin",
                                       "--driver-initramfs", registers_initramfs(folder)])
     with Machine(image, cpus="1", name="shared") as machine:

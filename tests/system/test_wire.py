@@ -22,7 +22,7 @@ class Box:
 
     def __init__(self, folder, network, *, prepare=None):
         (folder / "site.json").write_text(json.dumps({**SITE, "network": network}))
-        image = variants.build(folder, variants.manifest(), images={}, arguments=["--site", folder / "site.json"])
+        image = variants.build(folder, variants.manifest(), images={}, driver_vm=True, arguments=["--site", folder / "site.json"])
         self.wire = Wire()
         if prepare:
             prepare(self.wire)
