@@ -10,9 +10,8 @@
 #define POOL_BYTES         (6ull << 20)
 #define POOL_BYTES_PER_CPU (96ull << 10)
 #define LOW_LIMIT          0x100000000ull
-#define IMAGE_START        0x200000ull
-#define TRAMPOLINE_FIRST   0x8000ull
-#define TRAMPOLINE_LAST    0x90000ull
+
+enum { IMAGE_START = 0x200000, TRAMPOLINE_FIRST = 0x8000, TRAMPOLINE_LAST = 0x90000 };
 
 /** The end of the highest RAM that the frame table must describe. */
 static uint64_t ram_end(void) {

@@ -98,6 +98,7 @@ struct partition {
     struct power power;
     struct uart uart;
     uint64_t ports_notified[2]; /* ports.c, atomic: slots whose rx, tx queue was notified */
+    uint32_t ports_turn;        /* likewise: 64 * queue + slot that comes first in the next round */
     uint64_t ports_due;         /* TSC at which a port wants to be looked at */
 };
 

@@ -8,11 +8,10 @@ enum { REGISTER_ID = 0x00, REGISTER_VERSION = 0x01, REGISTER_ARBITRATION = 0x02,
 #define ID_MASK       0x0f000000u
 #define VERSION_VALUE (0x11u | (IOAPIC_PINS - 1) << 16)
 
-#define ENTRY_LOGICAL  BIT(11)
-#define ENTRY_MASKED   BIT(16)
+/* MODE_LOWEST: fixed is 0 */
+enum { ENTRY_LOGICAL = 1 << 11, ENTRY_MASKED = 1 << 16, MODE_LOWEST = 1 };
 #define ENTRY_WRITABLE 0xff0000000001afffull /* all but delivery status, remote IRR and reserved bits */
 #define ENTRY_MODE(e)  (((e) >> 8) & 7)
-#define MODE_LOWEST    1 /* fixed is 0 */
 
 #define DESTINATION_BROADCAST_8 0xffu
 #define DESTINATION_BROADCAST   0xffffffffu

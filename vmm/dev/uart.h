@@ -11,12 +11,10 @@
  */
 struct uart {
     uint8_t ier, lcr, mcr, scr, fcr, divisor[2];
-    bool thr_empty_pending; /* the "transmitter empty" interrupt is due */
-    bool line;              /* level of the interrupt line at the last uart_edge() */
-    uint8_t burst;          /* "transmitter empty" causes that IIR named in a row */
-    uint64_t output_next;   /* absolute offset after the newest byte */
-    uint64_t input_head;    /* absolute offset of the next byte the guest reads */
-    uint64_t input_tail;
+    bool thr_empty_pending, line;    /* the "transmitter empty" interrupt is due; level at the last uart_edge() */
+    uint8_t burst;                   /* "transmitter empty" causes that IIR named in a row */
+    uint64_t output_next;            /* absolute offset after the newest byte */
+    uint64_t input_head, input_tail; /* absolute offset of the next byte the guest reads; after the newest */
     uint8_t input[UART_INPUT_BYTES];
     uint8_t output[UART_OUTPUT_BYTES];
 };

@@ -5,12 +5,8 @@
 #include "x86/cpu.h"
 #include "x86/paging.h"
 
-#define MSR_APIC_BASE      0x1bu
-#define MSR_X2APIC         0x800u
-#define APIC_BASE_ENABLE   BIT(11)
-#define APIC_BASE_EXTENDED BIT(10)
-#define CPUID_1_ECX_X2APIC BIT(21)
-
+enum { MSR_APIC_BASE = 0x1b, MSR_X2APIC = 0x800, CPUID_1_ECX_X2APIC = 1 << 21 };
+enum { APIC_BASE_ENABLE = 1 << 11, APIC_BASE_EXTENDED = 1 << 10 };
 enum { LVT_MASKED = 0x10000, SVR_ENABLE = 0x100, DIVIDE_BY_1 = 0xb };
 enum { ICR_NMI = 0x400, ICR_INIT = 0x4500, ICR_SIPI = 0x4600, ICR_ASSERT = 0x4000, ICR_PENDING = 0x1000 };
 

@@ -4,26 +4,23 @@
 
 #include "core/types.h"
 
-#define MSR_PAT         0x277u
-#define MSR_EFER        0xc0000080u
-#define MSR_GS_BASE     0xc0000101u
-#define MSR_TSC_AUX     0xc0000103u
-#define MSR_PRED_CMD    0x49u
-#define EFER_SCE        BIT(0)
-#define EFER_LME        BIT(8)
-#define EFER_LMA        BIT(10)
-#define EFER_NXE        BIT(11)
-#define EFER_SVME       BIT(12)
-#define CR0_PE          BIT(0)
-#define CR0_ET          BIT(4)
-#define CR0_PG          BIT(31)
-#define RFLAGS_RESERVED BIT(1)
-#define RFLAGS_TF       BIT(8)
-#define RFLAGS_IF       BIT(9)
-#define RFLAGS_RF       BIT(16)
+#define MSR_PAT      0x277u
+#define MSR_EFER     0xc0000080u
+#define MSR_GS_BASE  0xc0000101u
+#define MSR_TSC_AUX  0xc0000103u
+#define MSR_PRED_CMD 0x49u
+#define EFER_SCE     BIT(0)
+#define EFER_LME     BIT(8)
+#define EFER_LMA     BIT(10)
+#define EFER_NXE     BIT(11)
+#define EFER_SVME    BIT(12)
+#define CR0_PG       BIT(31)
+#define RFLAGS_RF    BIT(16)
 
-enum { CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_MCE = 0x40, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400 };
-enum { CR4_OSXSAVE = 0x40000, CR4_SMEP = 0x100000, CR4_SMAP = 0x200000 };
+enum { CR0_PE = 1 << 0, CR0_ET = 1 << 4 };
+enum { CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6, CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10 };
+enum { CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21 };
+enum { RFLAGS_RESERVED = 1 << 1, RFLAGS_TF = 1 << 8, RFLAGS_IF = 1 << 9 };
 
 struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;

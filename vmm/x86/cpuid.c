@@ -7,20 +7,17 @@
 #include "x86/hvm.h"
 #include "x86/tsc.h"
 
-#define ALL                    0xffffffffu
-#define ANY_SUBLEAF            0xffffffffu
-#define LEAF_BASIC_MAX         0xdu
-#define LEAF_KVM               0x40000000u
-#define LEAF_KVM_MAX           0x40000010u
-#define LEAF_EXT_MAX           0x80000008u
-#define KVM_CLOCKSOURCE2       BIT(3)
-#define KVM_CLOCKSOURCE_STABLE BIT(24)
-#define ONE_X2APIC             BIT(21)
-#define ONE_DEADLINE           BIT(24)
-#define ONE_OSXSAVE            BIT(27)
-#define ONE_HYPERVISOR         BIT(31)
-#define ONE_HTT                BIT(28)
-#define XCR0_OFFERED           0xe7u /* x87, SSE, AVX, AVX-512 */
+#define ALL            0xffffffffu
+#define ANY_SUBLEAF    0xffffffffu
+#define LEAF_BASIC_MAX 0xdu
+#define LEAF_KVM       0x40000000u
+#define LEAF_KVM_MAX   0x40000010u
+#define LEAF_EXT_MAX   0x80000008u
+#define ONE_HYPERVISOR BIT(31)
+#define XCR0_OFFERED   0xe7u /* x87, SSE, AVX, AVX-512 */
+
+enum { KVM_CLOCKSOURCE2 = 1 << 3, KVM_CLOCKSOURCE_STABLE = 1 << 24 };
+enum { ONE_X2APIC = 1 << 21, ONE_DEADLINE = 1 << 24, ONE_OSXSAVE = 1 << 27, ONE_HTT = 1 << 28 };
 
 /** One row: which bits of the hardware's answer pass for these leaves. */
 struct cpuid_row {

@@ -8,10 +8,8 @@
 
 enum { FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80, MXCSR_WORD = 6 };
 
-#define CPUID_XSAVE   BIT(26) /* 1 ECX */
-#define CPUID_RDTSCP  BIT(27) /* 80000001 EDX */
-#define CPUID_IBPB    BIT(12) /* 80000008 EBX */
-#define PRED_CMD_IBPB 1u
+/* CPUID 1 ECX, 80000001 EDX, 80000008 EBX; the MSR's bit */
+enum { CPUID_XSAVE = 1 << 26, CPUID_RDTSCP = 1 << 27, CPUID_IBPB = 1 << 12, PRED_CMD_IBPB = 1 << 0 };
 
 /* XSTATE_BV = 0: XRSTOR brings every component to its initial state. */
 const struct fpu_state fpu_initial = {.xsave = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET}, .xcr0 = 1};

@@ -3,11 +3,10 @@
 
 #include "x86/hvm.h"
 
-#define PTE_PRESENT   BIT(0)
-#define PTE_LARGE     BIT(7)
 #define PTE_ADDRESS   0x000ffffffffff000ull
 #define PDE32_ADDRESS 0xffc00000ull
-#define PDPTR_LEGACY  4u
+
+enum { PTE_PRESENT = 1 << 0, PTE_LARGE = 1 << 7, PDPTR_LEGACY = 4 };
 
 static bool read_entry(const struct partition *p, uint64_t table, uint64_t index, unsigned bytes, uint64_t *entry) {
     *entry = 0;

@@ -3,8 +3,7 @@
 
 #include "core/vmm.h"
 
-#define CPUID_80000001_ECX_SVM BIT(2)
-#define CPUID_1_ECX_VMX        BIT(5)
+enum { CPUID_80000001_ECX_SVM = 1 << 2, CPUID_1_ECX_VMX = 1 << 5 };
 
 const struct hvm_ops *hvm;
 

@@ -13,15 +13,13 @@ enum hvm_register { HVM_RIP, HVM_RSP, HVM_RFLAGS, HVM_CR0, HVM_CR3, HVM_CR4, HVM
 /** Where a vCPU begins: a loader's entry, or real mode after SIPI. */
 struct hvm_entry {
     enum { HVM_ENTRY_PROTECTED32, HVM_ENTRY_LONG64, HVM_ENTRY_REAL } mode;
-    uint64_t rip;
-    uint64_t cr3;      /* HVM_ENTRY_LONG64 */
+    uint64_t rip, cr3; /* the latter: HVM_ENTRY_LONG64 */
     uint8_t sipi_page; /* HVM_ENTRY_REAL: CS = page << 8 */
 };
 
 /** What code the CPU runs: size of operands and privilege. */
 struct hvm_code {
-    bool long_mode; /* 64-bit code segment */
-    bool big;       /* 32-bit default size */
+    bool long_mode, big; /* 64-bit code segment; 32-bit default size */
     uint8_t cpl;
 };
 

@@ -4,12 +4,11 @@
 
 #include "core/vmm.h"
 
-enum { MSR_MCG_CAP = 0x179, MSR_MCG_STATUS = 0x17a, MSR_MC0_STATUS = 0x401 };
+/* BANKS_MAX: of the legacy range of registers */
+enum { MSR_MCG_CAP = 0x179, MSR_MCG_STATUS = 0x17a, MSR_MC0_STATUS = 0x401, BANKS_MAX = 32, CPUID_MCA = 1 << 14 };
 
-#define BANKS_MAX      32u /* of the legacy range of registers */
 #define STATUS_VALID   BIT(63)
 #define STATUS_CORRUPT (BIT(62) | BIT(57)) /* overflow: an error was lost; PCC: processor context corrupt */
-#define CPUID_MCA      BIT(14)
 
 static void clear_banks(bool check) {
     uint64_t banks = rdmsr(MSR_MCG_CAP) & 0xff;

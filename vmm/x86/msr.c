@@ -7,12 +7,11 @@
 #include "x86/hvm.h"
 #include "x86/pvclock.h"
 
-#define MTRR_CAP_WRITE_COMBINING BIT(10)
-#define MTRR_DEF_TYPE_BITS       0xcffull
-#define HWCR_TSC_FREQ_SEL        BIT(24)
-#define NB_CFG_ECS               BIT(46)
-#define DE_CFG_LFENCE_SERIALIZE  BIT(1)
-#define EFER_GUEST_BITS          (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define MTRR_DEF_TYPE_BITS 0xcffull
+#define NB_CFG_ECS         BIT(46)
+#define EFER_GUEST_BITS    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+
+enum { MTRR_CAP_WRITE_COMBINING = 1 << 10, HWCR_TSC_FREQ_SEL = 1 << 24, DE_CFG_LFENCE_SERIALIZE = 1 << 1 };
 
 /*
  * DIRECT                    the guest uses the hardware's register

@@ -4,13 +4,11 @@
 #include "core/pool.h"
 #include "core/vmm.h"
 
-#define NPT_PRESENT BIT(0)
-#define NPT_WRITE   BIT(1)
-#define NPT_USER    BIT(2) /* nested accesses count as user accesses */
-#define NPT_LARGE   BIT(7)
 #define NPT_ADDRESS 0x000ffffffffff000ull
 #define ENTRIES     512u
 
+/* NPT_USER: nested accesses count as user accesses */
+enum { NPT_PRESENT = 1 << 0, NPT_WRITE = 1 << 1, NPT_USER = 1 << 2, NPT_LARGE = 1 << 7 };
 enum { LEVEL_PT = 1, LEVEL_PD = NPT_LEVEL_2M, LEVEL_PDPT, LEVEL_PML4 };
 
 static uint64_t level_bytes(unsigned level) { return PAGE_BYTES << (9 * (level - 1)); }

@@ -6,11 +6,8 @@
 #include "core/vmm.h"
 #include "x86/npt.h"
 
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITE   BIT(1)
-#define PTE_PWT     BIT(3)
-#define PTE_PCD     BIT(4)
-#define PTE_NX      BIT(63)
+enum { PTE_PRESENT = 1 << 0, PTE_WRITE = 1 << 1, PTE_PWT = 1 << 3, PTE_PCD = 1 << 4 };
+#define PTE_NX BIT(63)
 
 /* PAT entry 1 (PWT) is write-combining, entry 3 (PCD and PWT) uncached, the rest as after reset. */
 #define PAT_VALUE 0x0007040600070106ull

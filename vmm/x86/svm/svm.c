@@ -8,28 +8,21 @@
 #include "x86/insn.h"
 #include "x86/msr.h"
 
-#define MSR_VM_CR                0xc0010114u
-#define MSR_DE_CFG               0xc0011029u
-#define DE_CFG_LFENCE_SERIALIZE  BIT(1)
-#define AUTOMATIC_IBRS           BIT(8)
-#define LFENCE_ALWAYS_SERIALIZES BIT(2)
-#define EFER_AUTOMATIC_IBRS      BIT(21)
-#define MSR_VM_HSAVE_PA          0xc0010117u
-#define VM_CR_SVMDIS             BIT(4)
-#define SVM_LEAF                 0x8000000au
-#define SVM_EDX_NPT              BIT(0)
-#define SVM_EDX_NRIPS            BIT(3)
-#define PAT_RESET                0x0007040600070406ull
-#define DR6_RESET                0xffff0ff0u
-#define DR6_SINGLE_STEP          BIT(14)
-#define DR7_RESET                0x400u
+#define MSR_VM_CR       0xc0010114u
+#define MSR_DE_CFG      0xc0011029u
+#define MSR_VM_HSAVE_PA 0xc0010117u
+#define SVM_LEAF        0x8000000au
+#define PAT_RESET       0x0007040600070406ull
+#define DR6_RESET       0xffff0ff0u
 
 /* GUEST_ASID + 1: the driver VM, on the agent's CPU; a tag changes hands only with a flush */
 enum { IOPM_PAGES = 3, MSRPM_PAGES = 2, GUEST_ASID = 1 };
 enum { ATTR_CODE64 = 0xa9b, ATTR_CODE32 = 0xc9b, ATTR_DATA32 = 0xc93, ATTR_CODE16 = 0x09b, ATTR_DATA16 = 0x093 };
-enum { ATTR_LDT = 0x082, ATTR_TSS = 0x08b };
-#define ATTR_LONG BIT(9)
-#define ATTR_BIG  BIT(10)
+enum { ATTR_LDT = 0x082, ATTR_TSS = 0x08b, ATTR_LONG = 1 << 9, ATTR_BIG = 1 << 10 };
+/* of SVM_LEAF's EDX, of 80000021's EAX, of the MSRs and debug registers that they begin with */
+enum { SVM_EDX_NPT = 1 << 0, SVM_EDX_NRIPS = 1 << 3, AUTOMATIC_IBRS = 1 << 8, LFENCE_ALWAYS_SERIALIZES = 1 << 2 };
+enum { VM_CR_SVMDIS = 1 << 4, DE_CFG_LFENCE_SERIALIZE = 1 << 1, EFER_AUTOMATIC_IBRS = 1 << 21 };
+enum { DR6_SINGLE_STEP = 1 << 14, DR7_RESET = 0x400 };
 
 void svm_switch(uint64_t vmcb, uint64_t *gpr, uint64_t host_vmcb);
 

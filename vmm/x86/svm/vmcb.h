@@ -57,6 +57,5 @@ enum { EVENT_TYPE_INTERRUPT = 0, EVENT_TYPE_NMI = 2, EVENT_TYPE_EXCEPTION = 3, E
 enum { IOIO_IN = 1, IOIO_STRING = 4, IOIO_SIZE_SHIFT = 4, IOIO_PORT_SHIFT = 16 };
 
 /* exit_info_1 of a nested page fault */
-#define NPF_WRITE      BIT(1)
-#define NPF_FETCH      BIT(4)
+enum { NPF_WRITE = 1 << 1, NPF_FETCH = 1 << 4 };
 #define NPF_TABLE_WALK BIT(33) /* the guest's own tables lie there */
