@@ -38,6 +38,7 @@ vmm_unit_port := vmm/core/port.o vmm/dev/uart.o vmm/dev/pci.o vmm/dev/power.o
 vmm_unit_mmio := vmm/core/mmio.o vmm/dev/ioapic.o vmm/dev/pci.o vmm/x86/insn.o tests/unit/fake_hvm.o
 vmm_link := vmm/dev/link vmm/dev/virtio vmm/dev/virtqueue vmm/dev/msix vmm/dev/pci tests/unit/fake_link
 vmm_unit_virtio := vmm/dev/virtio.o vmm/dev/msix.o vmm/dev/pci.o
+vmm_unit_ports := vmm/core/ports.o vmm/dev/virtio.o vmm/dev/msix.o vmm/dev/pci.o
 vmm_unit_link := $(vmm_link:%=%.o)
 vmm_unit_link_model := $(vmm_unit_link)
 vmm_unit_exits := vmm/core/exits.o tests/unit/fake_hvm.o
@@ -51,7 +52,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	pvclock partition_memory multiboot2 hypercall exits share virtio link link_model
+	pvclock partition_memory multiboot2 hypercall exits share virtio link link_model ports
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit vmm-fuzz

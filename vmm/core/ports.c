@@ -98,53 +98,65 @@ void ports_notify(struct partition *p, uint64_t offset, uint32_t queue) {
     __atomic_fetch_or(&p->ports_notified[queue], BIT(slot), __ATOMIC_SEQ_CST);
 }
 
-static void pump(const struct port *port, unsigned queue) {
-    struct link_end *peer = __atomic_load_n(&port->end.peer, __ATOMIC_ACQUIRE);
-    if (queue == VIRTIO_TX) {
-        link_pump((struct link_end *)&port->end);
-    } else if (peer != NULL) {
-        link_pump(peer);
-    }
+static bool pump(const struct partition *p, unsigned queue, unsigned slot) {
+    struct port *port = find(p, slot);
+    if (port == NULL) { return false; }
+    struct link_end *from = queue == VIRTIO_TX ? &port->end : __atomic_load_n(&port->end.peer, __ATOMIC_ACQUIRE);
+    return from != NULL && link_pump(from);
 }
 
-static void pump_notified(struct partition *p, unsigned queue) {
-    if (__atomic_load_n(&p->ports_notified[queue], __ATOMIC_RELAXED) == 0) { return; }
-    uint64_t slots = __atomic_exchange_n(&p->ports_notified[queue], 0, __ATOMIC_SEQ_CST);
-    for (; slots != 0; slots &= slots - 1) {
-        const struct port *port = find(p, (uint64_t)__builtin_ctzll(slots));
-        if (port != NULL) { pump(port, queue); }
-    }
-}
-
-/** Somebody wants *due to be no later than `at`. @return true if it was later */
-static bool bring_forward(uint64_t *due, uint64_t at) {
-    uint64_t before = __atomic_load_n(due, __ATOMIC_RELAXED);
-    while (at < before) {
-        if (__atomic_compare_exchange_n(due, &before, at, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) { return true; }
+/** Of those slots whose queue was notified. @return true if one had so much to do that the rest waits */
+static bool pump_notified(struct partition *p, unsigned queue, uint64_t mask) {
+    if ((__atomic_load_n(&p->ports_notified[queue], __ATOMIC_RELAXED) & mask) == 0) { return false; }
+    uint64_t slots = __atomic_fetch_and(&p->ports_notified[queue], ~mask, __ATOMIC_SEQ_CST) & mask;
+    while (slots != 0) {
+        unsigned slot = (unsigned)__builtin_ctzll(slots);
+        slots &= slots - 1;
+        if (pump(p, queue, slot)) {
+            __atomic_fetch_or(&p->ports_notified[queue], slots, __ATOMIC_SEQ_CST);
+            __atomic_store_n(&p->ports_turn, 64 * queue + slot + 1, __ATOMIC_RELAXED);
+            return true;
+        }
     }
     return false;
 }
 
-static void pump_due(struct partition *p) {
-    uint64_t now = rdtsc();
-    if (now < __atomic_load_n(&p->ports_due, __ATOMIC_RELAXED)) { return; }
-    __atomic_store_n(&p->ports_due, LINK_NEVER, __ATOMIC_SEQ_CST);
-    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
-        const struct port *port = find(p, slot);
-        if (port == NULL) { continue; }
-        uint64_t due = __atomic_load_n(&port->end.out.due, __ATOMIC_SEQ_CST);
-        if (due <= now) {
-            pump(port, VIRTIO_TX);
-        } else {
-            bring_forward(&p->ports_due, due);
+/** The partition's vCPU 0 looks at its ports no later than `at`. */
+static void look_at(struct partition *p, uint64_t at) {
+    uint64_t before = __atomic_load_n(&p->ports_due, __ATOMIC_RELAXED);
+    const struct cpu *cpu = p->vcpus[0]->cpu;
+    while (at < before) {
+        if (__atomic_compare_exchange_n(&p->ports_due, &before, at, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            if (cpu != this_cpu()) { smp_kick(cpu); }
+            return;
         }
     }
 }
 
+/** What is due by now counts as notified. */
+static void find_due(struct partition *p, uint64_t now) {
+    if (now < __atomic_load_n(&p->ports_due, __ATOMIC_RELAXED)) { return; }
+    __atomic_store_n(&p->ports_due, LINK_NEVER, __ATOMIC_SEQ_CST);
+    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
+        const struct port *port = find(p, slot);
+        uint64_t due = port != NULL ? __atomic_load_n(&port->end.out.due, __ATOMIC_SEQ_CST) : LINK_NEVER;
+        if (due <= now) { __atomic_fetch_or(&p->ports_notified[VIRTIO_TX], BIT(slot), __ATOMIC_SEQ_CST); }
+        if (due > now && due != LINK_NEVER) { look_at(p, due); }
+    }
+}
+
 void ports_work(struct vcpu *vcpu) {
-    for (unsigned queue = 0; queue < VIRTIO_QUEUES; queue++) { pump_notified(vcpu->partition, queue); }
-    if (vcpu->index == 0) { pump_due(vcpu->partition); }
+    struct partition *p = vcpu->partition;
+    uint64_t start = rdtsc();
+    if (vcpu->index == 0) { find_due(p, start); }
+    uint32_t turn = __atomic_load_n(&p->ports_turn, __ATOMIC_RELAXED);
+    bool full = false;
+    for (unsigned i = 0; i < 3 && !full; i++) { /* the first queue's slots below `turn` come last */
+        full = pump_notified(p, (turn / 64 + i) % VIRTIO_QUEUES, i == 0 ? UINT64_MAX << turn % 64 : UINT64_MAX);
+    }
     window_close();
+    /* What is left waits as long as this took, like the rest of one port: guests have half of a CPU at least. */
+    if (full && (p->ports_notified[0] | p->ports_notified[1]) != 0) { look_at(p, 2 * rdtsc() - start); }
 }
 
 uint64_t ports_due(const struct vcpu *vcpu) {
@@ -178,11 +190,7 @@ void link_interrupt(struct link_end *end, uint16_t vector) {
     spin_unlock(&port->lock);
 }
 
-void link_wake(struct link_end *end) {
-    struct partition *p = port_of(end)->partition;
-    const struct cpu *cpu = p->vcpus[0]->cpu;
-    if (bring_forward(&p->ports_due, end->out.due) && cpu != this_cpu()) { smp_kick(cpu); }
-}
+void link_wake(struct link_end *end) { look_at(port_of(end)->partition, end->out.due); }
 
 void link_report(const struct link_end *end) { event_post_port(port_of(end)->partition->id); }
 

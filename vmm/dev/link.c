@@ -340,7 +340,7 @@ static void begin(struct turn *t, struct link_end *from) {
     t->source.descriptors = t->target.descriptors = 0;
 }
 
-void link_pump(struct link_end *from) {
+bool link_pump(struct link_end *from) {
     struct link_direction *d = &from->out;
     struct turn t;
     begin(&t, from);
@@ -355,6 +355,7 @@ void link_pump(struct link_end *from) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* whoever found the lock taken has set `again` before */
     }
     if (t.broke) { end_change(from, begin_change(from)); }
+    return spent(&t);
 }
 
 void link_init(struct link_end *end, const struct partition *ram, const struct mullion_port_create *port,

@@ -45,8 +45,9 @@ struct link_end {
 void link_init(struct link_end *end, const struct partition *ram, const struct mullion_port_create *port,
                uint64_t patience);
 
-/** Moves what waits in `from`'s tx ring. The holder of the direction does the work of whoever comes meanwhile. */
-void link_pump(struct link_end *from);
+/** Moves what waits in `from`'s tx ring. The holder of the direction does the work of whoever comes meanwhile.
+ * @return true if one call's measure is full */
+bool link_pump(struct link_end *from);
 
 /* Changes of a link; each settles whether it is up. */
 void link_connect(struct link_end *end, struct link_end *peer, bool must_acknowledge);
