@@ -89,17 +89,18 @@ static bool nmi_wanted(const struct vcpu *vcpu) { return requested(vcpu, VCPU_RE
  * interrupt. */
 static void choose_event(struct vcpu *vcpu) {
     int vector = x2apic_pending(&vcpu->apic);
-    if (vcpu->event.kind == EVENT_NONE && nmi_wanted(vcpu) && hvm->nmi_possible(vcpu)) {
+    bool shadow = hvm->in_shadow(vcpu), interrupts_on = (hvm->read(vcpu, HVM_RFLAGS) & RFLAGS_IF) != 0;
+    bool nmi_soon = !vcpu->nmi_blocked || (vcpu->nmi_iret_rip != 0 && vcpu->nmi_iret_rip != hvm->read(vcpu, HVM_RIP));
+    if (vcpu->event.kind == EVENT_NONE && nmi_wanted(vcpu) && nmi_soon && !shadow) {
         __atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
         vcpu->event = (struct vcpu_event){EVENT_NMI, 2, false, 0};
     }
-    if (vcpu->event.kind == EVENT_NONE && vector >= 0 && hvm->interruptible(vcpu)) {
+    if (vcpu->event.kind == EVENT_NONE && vector >= 0 && interrupts_on && !shadow) {
         x2apic_accept(&vcpu->apic, (uint8_t)vector);
         vcpu->event = (struct vcpu_event){EVENT_INTERRUPT, (uint8_t)vector, false, 0};
         vcpu->counters.interrupts++;
         vector = x2apic_pending(&vcpu->apic);
     }
-    bool nmi_soon = !vcpu->nmi_blocked || (vcpu->nmi_iret_rip != 0 && vcpu->nmi_iret_rip != hvm->read(vcpu, HVM_RIP));
     hvm->want_window(vcpu, vector >= 0 || (nmi_wanted(vcpu) && nmi_soon));
     if (vcpu->event.kind != EVENT_NONE) { hvm->inject(vcpu); }
 }

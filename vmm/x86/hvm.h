@@ -55,9 +55,8 @@ struct hvm_ops {
     /** Moves RIP past an instruction of `length` bytes and ends an interrupt shadow. */
     void (*skip)(struct vcpu *vcpu, unsigned length);
 
-    /** Can an external interrupt (or an NMI) be delivered at the next entry? */
-    bool (*interruptible)(const struct vcpu *vcpu);
-    bool (*nmi_possible)(const struct vcpu *vcpu);
+    /** Does the last instruction (STI, MOV SS) keep interrupts and NMIs from being delivered at the next entry? */
+    bool (*in_shadow)(const struct vcpu *vcpu);
     /** Asks for an exit as soon as an external interrupt can be delivered. */
     void (*want_window)(struct vcpu *vcpu, bool wanted);
     /** Delivers vcpu->event at the next entry. */

@@ -202,16 +202,7 @@ static void svm_skip(struct vcpu *vcpu, unsigned length) {
     }
 }
 
-static bool svm_nmi_possible(const struct vcpu *vcpu) {
-    const struct vmcb *vmcb = vmcb_of(vcpu);
-    bool handler_left = vcpu->nmi_iret_rip != 0 && vcpu->nmi_iret_rip != vmcb->rip;
-    return (!vcpu->nmi_blocked || handler_left) && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
-}
-
-static bool svm_interruptible(const struct vcpu *vcpu) {
-    const struct vmcb *vmcb = vmcb_of(vcpu);
-    return (vmcb->rflags & RFLAGS_IF) != 0 && (vmcb->interrupt_shadow & SHADOW_INTERRUPT) == 0;
-}
+static bool svm_in_shadow(const struct vcpu *vcpu) { return (vmcb_of(vcpu)->interrupt_shadow & SHADOW_INTERRUPT) != 0; }
 
 static void set_intercept(struct vmcb *vmcb, unsigned code, bool on) {
     uint32_t bit = 1u << code % 32;
@@ -261,8 +252,7 @@ const struct hvm_ops svm_ops = {
     .code = svm_code,
     .known_length = svm_known_length,
     .skip = svm_skip,
-    .interruptible = svm_interruptible,
-    .nmi_possible = svm_nmi_possible,
+    .in_shadow = svm_in_shadow,
     .want_window = svm_want_window,
     .inject = svm_inject,
 };
