@@ -10,12 +10,13 @@
 
 #define CR4_REGISTER 4u
 
-void exit_set_edx_eax(struct vcpu *vcpu, uint64_t value) {
+/** Writes a 32-bit half pair EDX:EAX, as RDMSR does. */
+static void set_edx_eax(struct vcpu *vcpu, uint64_t value) {
     vcpu->gpr[RAX] = (uint32_t)value;
     vcpu->gpr[RDX] = value >> 32;
 }
 
-uint64_t exit_edx_eax(const struct vcpu *vcpu) { return vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX]; }
+static uint64_t edx_eax(const struct vcpu *vcpu) { return vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX]; }
 
 /** The instruction at RIP; false if it cannot be had: the partition has been stopped with the reason. */
 static bool decode(struct vcpu *vcpu, struct insn *insn) {
@@ -82,12 +83,12 @@ void exit_msr_read(struct vcpu *vcpu) {
         vcpu->counters.refused_msrs++;
         vcpu_fault(vcpu, VECTOR_GP, true, 0);
     } else if (exit_skip(vcpu)) {
-        exit_set_edx_eax(vcpu, value);
+        set_edx_eax(vcpu, value);
     }
 }
 
 void exit_msr_write(struct vcpu *vcpu) {
-    if (!msr_write(vcpu, (uint32_t)vcpu->gpr[RCX], exit_edx_eax(vcpu))) {
+    if (!msr_write(vcpu, (uint32_t)vcpu->gpr[RCX], edx_eax(vcpu))) {
         vcpu->counters.refused_msrs++;
         vcpu_fault(vcpu, VECTOR_GP, true, 0);
     } else {
@@ -140,7 +141,7 @@ static bool xcr0_is_valid(uint64_t value) {
 }
 
 void exit_xsetbv(struct vcpu *vcpu) {
-    uint64_t value = exit_edx_eax(vcpu);
+    uint64_t value = edx_eax(vcpu);
     bool enabled = (hvm->read(vcpu, HVM_CR4) & CR4_OSXSAVE) != 0;
     if (!enabled) {
         vcpu_fault(vcpu, VECTOR_UD, false, 0);

@@ -25,7 +25,3 @@ void exit_end_if_all_asleep(struct vcpu *vcpu);
 /** Skips the instruction at RIP, which caused the exit. False if it cannot be read: the partition has been
  * stopped. */
 bool exit_skip(struct vcpu *vcpu);
-
-/** Writes a 32-bit half pair EDX:EAX, as RDMSR does. */
-void exit_set_edx_eax(struct vcpu *vcpu, uint64_t value);
-uint64_t exit_edx_eax(const struct vcpu *vcpu);

@@ -54,11 +54,10 @@ static void find_trampoline_page(void) {
 }
 
 /** What the loader left behind a module in its last page belongs to nobody: the agent shall not see it. */
-static void clear_module_tails(void) {
-    for (uint32_t i = 0; i < platform.boot.module_count; i++) {
-        uint64_t end = platform.boot.modules[i].start + platform.boot.modules[i].bytes;
-        memset((void *)end, 0, align_up(end, PAGE_BYTES) - end); // NOLINT(performance-no-int-to-ptr)
-    }
+static void reserve_module(const struct boot_module *module) {
+    uint64_t end = module->start + module->bytes;
+    frames_reserve(module->start, module->bytes, MULLION_OWNER_MODULES);
+    memset((void *)end, 0, align_up(end, PAGE_BYTES) - end); // NOLINT(performance-no-int-to-ptr)
 }
 
 void memory_init(void) {
@@ -82,13 +81,10 @@ void memory_init(void) {
     frames_reserve(0, FRAME_BYTES, MULLION_OWNER_RESERVED);
     frames_reserve(IMAGE_START, FRAME_BYTES, MULLION_OWNER_VMM);
     frames_reserve(start, bytes, MULLION_OWNER_VMM);
-    for (uint32_t i = 0; i < platform.boot.module_count; i++) {
-        frames_reserve(platform.boot.modules[i].start, platform.boot.modules[i].bytes, MULLION_OWNER_MODULES);
-    }
+    for (uint32_t i = 0; i < platform.boot.module_count; i++) { reserve_module(&platform.boot.modules[i]); }
     if (platform.boot.ram_dropped != 0) {
         log_line("%u runs of RAM are not used: the VMM takes %u from the firmware's memory map",
                  platform.boot.ram_dropped, BOOT_MAX_RAM);
     }
-    clear_module_tails();
     find_trampoline_page();
 }

@@ -9,13 +9,11 @@
 #include "x86/passthrough.h"
 #include "x86/smp.h"
 
-#define SELECTOR_CODE   8ull
-#define SELECTOR_TSS    40u
-#define GATE_INTERRUPT  0x8e00ull
-#define EXCEPTION_COUNT 32u
+#define SELECTOR_CODE  8ull
+#define GATE_INTERRUPT 0x8e00ull
 
 enum { VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_MACHINE_CHECK = 18 };
-enum { IST_NMI = 1, IST_FAULT = 2 };
+enum { IST_NMI = 1, IST_FAULT = 2, SELECTOR_TSS = 40, EXCEPTION_COUNT = 32 };
 
 struct descriptor_pointer {
     uint16_t limit;

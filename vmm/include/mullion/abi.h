@@ -13,14 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MULLION_ABI_VERSION    2u
-#define MULLION_MAX_PARTITIONS 64u /* identifiers 0..63; 0 is the agent */
-#define MULLION_MAX_VCPUS      16u /* per partition */
-#define MULLION_MAX_RANGES     16u /* memory ranges per partition */
-#define MULLION_NAME_BYTES     32u /* with the terminating zero */
-#define MULLION_TEXT_BYTES     128u
-#define MULLION_AGENT_ID       0u
-#define MULLION_FRAME_BYTES    0x200000ull /* memory is owned, scrubbed and mapped in units of 2 MiB */
+/* Partitions have identifiers 0..63, 0 is the agent; each has at most so many vCPUs and memory ranges. */
+enum { MULLION_ABI_VERSION = 2, MULLION_AGENT_ID = 0, MULLION_MAX_PARTITIONS = 64 };
+enum { MULLION_MAX_VCPUS = 16, MULLION_MAX_RANGES = 16 };
+enum { MULLION_NAME_BYTES = 32, MULLION_TEXT_BYTES = 128 }; /* with the terminating zero */
+#define MULLION_FRAME_BYTES 0x200000ull                     /* memory is owned, scrubbed and mapped in units of 2 MiB */
 
 /* CPUID leaf at which a partition finds "MullionVMM" and, in EAX, 1 if it is the agent, else 0. */
 #define MULLION_CPUID_LEAF 0x40000100u
