@@ -26,8 +26,8 @@ static struct spinlock both_lock;
 /** One call's work. */
 struct turn {
     struct link_end *from, *to;
-    uint64_t bytes; /* moved so far */
-    bool broke;     /* an end's ring is broken: nothing more is done */
+    uint64_t bytes;          /* moved so far */
+    struct link_end *broken; /* whose ring makes no sense: nothing more is done */
     struct virtqueue_list source, target;
 };
 
@@ -120,7 +120,7 @@ static enum outcome wait_for_buffers(struct turn *t) {
     return link_waits_for(t->to) && now - d->stalled_since < t->from->patience ? WAIT : DROP_FULL;
 }
 
-/** Finds buffers for a frame; they stay in the receiver's ring. */
+/** Finds buffers for so many bytes; they stay in the receiver's ring. */
 static enum outcome collect(struct turn *t, uint64_t bytes) {
     struct virtqueue_list *list = &t->target;
     bool mergeable = (t->to->virtio.features & VIRTIO_NET_F_MRG_RXBUF) != 0;
@@ -173,24 +173,17 @@ static enum outcome send_frame(struct turn *t) {
 /** Sends as much of the bytes in t->source as the next buffer takes. */
 static enum outcome send_bytes(struct turn *t) {
     struct link_direction *d = &t->from->out;
-    struct virtqueue *rx = &t->to->virtio.queues[VIRTIO_RX];
-    uint64_t all = t->source.chain[0].bytes, left = all > d->offset ? all - d->offset : 0;
-    t->target.chains = t->target.segments = 0;
-    if (left != 0) {
-        switch (virtqueue_fetch(rx, t->to->ram, true, &t->target)) {
-        case VIRTQUEUE_FETCHED: break;
-        case VIRTQUEUE_NONE: return wait_for_buffers(t);
-        case VIRTQUEUE_BROKEN: return RECEIVER_BROKEN;
-        }
-        struct cursor from = {.list = &t->source}, to = {.list = &t->target};
-        uint32_t bytes = smaller(smaller(left, t->target.chain[0].bytes), LINK_CALL_BYTES);
-        local(&from, t->from->ram, SKIP, NULL, d->offset);
-        move(t, &to, &from, bytes);
-        return_buffers(t, bytes);
-        d->offset += bytes;
-        left -= bytes;
-    }
-    return left != 0 ? MOVED_PART : MOVED;
+    uint64_t all = t->source.chain[0].bytes;
+    if (d->offset >= all) { return MOVED; }
+    enum outcome outcome = collect(t, 1);
+    if (outcome != MOVED) { return outcome; }
+    struct cursor from = {.list = &t->source}, to = {.list = &t->target};
+    uint32_t bytes = smaller(smaller(all - d->offset, t->target.chain[0].bytes), LINK_CALL_BYTES);
+    local(&from, t->from->ram, SKIP, NULL, d->offset);
+    move(t, &to, &from, bytes);
+    return_buffers(t, bytes);
+    d->offset += bytes;
+    return d->offset < all ? MOVED_PART : MOVED;
 }
 
 /* ---- a turn ---- */
@@ -203,11 +196,15 @@ static bool needs_reset(const struct link_end *end) {
     return __atomic_load_n(&end->virtio.needs_reset, __ATOMIC_ACQUIRE);
 }
 
+static void config_changed(struct link_end *end) {
+    __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
+    link_interrupt(end, end->virtio.common.config_vector);
+}
+
 static void break_end(struct link_end *end) {
     __atomic_fetch_add(&end->out.counters.broken, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&end->virtio.needs_reset, true, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
-    link_interrupt(end, end->virtio.common.config_vector);
+    config_changed(end);
 }
 
 /** The next chain of the sender: it is sent, dropped, or stays. @return false if there is no more to do now */
@@ -219,22 +216,16 @@ static bool serve_chain(struct turn *t, uint64_t *due) {
     switch (virtqueue_fetch(tx, t->from->ram, false, &t->source)) {
     case VIRTQUEUE_FETCHED: break;
     case VIRTQUEUE_NONE: t->source.descriptors++; return virtqueue_ask(tx, t->from->ram);
-    case VIRTQUEUE_BROKEN:
-        break_end(t->from);
-        t->broke = true;
-        return false;
+    case VIRTQUEUE_BROKEN: t->broken = t->from; return false;
     }
     switch (!d->up ? DROP_FULL : net ? send_frame(t) : send_bytes(t)) {
     case MOVED: d->counters.frames++; break;
-    case MOVED_PART: return true;
-    case WAIT: *due = d->stalled_since != 0 ? d->stalled_since + t->from->patience : LINK_NEVER; return false;
     case DROP_FULL: d->counters.dropped_full++; break;
     case DROP_FEATURES: d->counters.dropped_features++; break;
     case DROP_INVALID: d->counters.dropped_invalid++; break;
-    case RECEIVER_BROKEN:
-        break_end(t->to);
-        t->broke = true;
-        return false;
+    case MOVED_PART: return true;
+    case WAIT: *due = d->stalled_since != 0 ? d->stalled_since + t->from->patience : LINK_NEVER; return false;
+    case RECEIVER_BROKEN: t->broken = t->to; return false;
     }
     d->offset = 0;
     virtqueue_return(tx, t->from->ram, t->source.chain[0].head, 0);
@@ -252,6 +243,7 @@ static void serve(struct turn *t, uint64_t start) {
     uint64_t due = LINK_NEVER;
     if (!d->live || needs_reset(t->from) || (d->up && needs_reset(t->to))) { return; }
     while (!spent(t) && serve_chain(t, &due)) {}
+    if (t->broken != NULL) { break_end(t->broken); }
     interrupt_if_wanted(t->from, VIRTIO_TX);
     if (d->up) { interrupt_if_wanted(t->to, VIRTIO_RX); }
     if (spent(t)) {
@@ -336,7 +328,7 @@ static void end_change(struct link_end *end, struct link_end *peer) {
 static void begin(struct turn *t, struct link_end *from) {
     t->from = from;
     t->bytes = 0;
-    t->broke = false;
+    t->broken = NULL;
     t->source.descriptors = t->target.descriptors = 0;
 }
 
@@ -346,7 +338,7 @@ bool link_pump(struct link_end *from) {
     begin(&t, from);
     uint64_t start = link_clock();
     __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
-    while (!t.broke && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
+    while (t.broken == NULL && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
         __atomic_store_n(&d->again, false, __ATOMIC_SEQ_CST);
         t.source.descriptors++;
         t.to = from->peer;
@@ -354,7 +346,7 @@ bool link_pump(struct link_end *from) {
         spin_unlock(&d->lock);
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* whoever found the lock taken has set `again` before */
     }
-    if (t.broke) { end_change(from, begin_change(from)); }
+    if (t.broken != NULL) { end_change(from, begin_change(from)); }
     return spent(&t);
 }
 

@@ -121,10 +121,8 @@ static bool may_write(const struct virtio *v, uint64_t offset) {
 }
 
 static void write_features(struct virtio *v, uint32_t value) {
-    unsigned shift = 32 * v->common.driver_select;
-    if (v->common.driver_select < 2) {
-        v->features = (v->features & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
-    }
+    uint32_t select = v->common.driver_select;
+    if (select < 2) { memcpy((uint8_t *)&v->features + sizeof value * select, &value, sizeof value); }
 }
 
 static enum virtio_effect write_status(struct virtio *v, uint8_t value) {

@@ -11,10 +11,7 @@
 #include "dev/virtqueue.h"
 #include "mullion/abi.h"
 
-#define VIRTIO_QUEUES    2u
-#define VIRTIO_RX        0u
-#define VIRTIO_TX        1u
-#define VIRTIO_NO_VECTOR 0xffffu
+enum { VIRTIO_RX, VIRTIO_TX, VIRTIO_QUEUES, VIRTIO_NO_VECTOR = 0xffff };
 
 #define VIRTIO_NET_F_CSUM       BIT(0)
 #define VIRTIO_NET_F_GUEST_CSUM BIT(1)
@@ -30,9 +27,7 @@
 #define VIRTIO_F_EVENT_IDX      BIT(29)
 #define VIRTIO_F_VERSION_1      BIT(32)
 
-#define VIRTIO_STATUS_DRIVER_OK   4u
-#define VIRTIO_STATUS_FEATURES_OK 8u
-#define VIRTIO_STATUS_NEEDS_RESET 0x40u
+enum { VIRTIO_STATUS_DRIVER_OK = 4, VIRTIO_STATUS_FEATURES_OK = 8, VIRTIO_STATUS_NEEDS_RESET = 0x40 };
 
 /** The first registers as the driver sees them; those of the selected queue follow. */
 struct virtio_common {

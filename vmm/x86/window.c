@@ -40,12 +40,9 @@ static void *window_open(hpa_t address, size_t bytes) {
 }
 
 static void reach_user_pages(bool allowed) {
-    if (!this_cpu()->smap) { return; }
-    if (allowed) {
-        __asm__ volatile("stac" : : : "memory");
-    } else {
-        __asm__ volatile("clac" : : : "memory");
-    }
+    bool smap = this_cpu()->smap;
+    if (smap && allowed) { __asm__ volatile("stac" : : : "memory"); }
+    if (smap && !allowed) { __asm__ volatile("clac" : : : "memory"); }
 }
 
 void window_close(void) {
