@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/agent.h"
-
-#include "core/frames.h"
-#include "core/loading.h"
-#include "core/platform.h"
-#include "core/ports.h"
-#include "core/window.h"
-#include "x86/hvm.h"
-#include "x86/paging.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 /* LIMIT: quick deaths in a row before the VMM gives up; CALM: a life this long makes the next death the first again. */
 enum { RESTART_LIMIT = 8, RESTART_FIRST_US = 100000, RESTART_LONGEST_US = 10000000, RESTART_CALM_US = 60000000 };

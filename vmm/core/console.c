@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* 16550 registers: National Semiconductor PC16550D data sheet, section 8. */
-#include "core/console.h"
-
-#include "core/lib.h"
-#include "core/screen.h"
-#include "core/spinlock.h"
+#include "core/core.h"
 
 /* OUTPUT and INPUT: of the rings, powers of two. */
 enum { UART_FIFO_BYTES = 16, OUTPUT_BYTES = 16384, INPUT_BYTES = 1024, PANIC_POLLS = 1000000 };

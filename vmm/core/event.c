@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/event.h"
-
-#include "x86/smp.h"
+#include "core/core.h"
 
 static uint64_t events, state_mask, console_mask, port_mask;
 

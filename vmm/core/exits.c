@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/exits.h"
-
-#include "core/hypercall.h"
-#include "x86/cpuid.h"
-#include "x86/guest_walk.h"
-#include "x86/hvm.h"
-#include "x86/machine_check.h"
-#include "x86/msr.h"
+#include "core/core.h"
 
 #define CR4_REGISTER 4u
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/frames.h"
-
-#include "core/event.h"
-#include "core/spinlock.h"
-#include "core/window.h"
+#include "core/core.h"
 
 enum { FRAME_SCRUBBING = MULLION_OWNER_COUNT, SCRUB_EVENT_FRAMES = 32 };
 

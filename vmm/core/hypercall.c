@@ -2,22 +2,7 @@
 /*
  * Every request is copied in once, checked, acted upon and copied back. The table is the whole list of calls.
  */
-#include "core/hypercall.h"
-
-#include "core/agent.h"
-#include "core/console.h"
-#include "core/event.h"
-#include "core/frames.h"
-#include "core/loading.h"
-#include "core/platform.h"
-#include "core/pool.h"
-#include "core/ports.h"
-#include "mullion/machine.h"
-#include "x86/hvm.h"
-#include "x86/passthrough.h"
-#include "x86/pci_host.h"
-#include "x86/reset.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 enum { BUFFER_MAX_BYTES = 65536, CHUNK_BYTES = 16384 };
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts between the devices and vCPUs of one partition; none crosses its border. */
-#include "core/interrupt.h"
-
+#include "core/core.h"
 #include "dev/msix.h"
-#include "x86/hvm.h"
-#include "x86/smp.h"
 
 #define ICR_VECTOR(icr)      ((uint8_t)(icr))
 #define ICR_LOGICAL(icr)     (((icr) >> 11 & 1) != 0)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/loading.h"
-
-#include "core/platform.h"
-#include "x86/hvm.h"
+#include "core/core.h"
 
 static const struct partition *shown;
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "core/console.h"
-#include "core/event.h"
-#include "core/spinlock.h"
-#include "x86/smp.h"
+#include "core/core.h"
 
 static char ring[LOG_BYTES];
 static uint64_t ring_next;

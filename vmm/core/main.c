@@ -1,18 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The order of boot, as a table of contents. */
-#include "core/agent.h"
-#include "core/console.h"
-#include "core/frames.h"
-#include "core/platform.h"
-#include "core/run.h"
-#include "x86/apic.h"
-#include "x86/cpuid.h"
-#include "x86/hvm.h"
-#include "x86/paging.h"
-#include "x86/pci_host.h"
-#include "x86/reset.h"
-#include "x86/smp.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 #define BOOT_MAP_END 0x100000000ull
 #define MSR_SYSCFG   0xc0010010u

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dividing the RAM at boot: the VMM's pool, the modules, and frames for partitions. */
-#include "core/frames.h"
-
-#include "core/agent.h"
-#include "core/platform.h"
-#include "core/pool.h"
-#include "x86/cpu.h"
+#include "core/core.h"
 
 #define POOL_BYTES         (6ull << 20)
 #define POOL_BYTES_PER_CPU (96ull << 10)

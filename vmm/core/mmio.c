@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory-mapped devices of a partition: an allow-list by table. An access elsewhere outside RAM stops the
  * partition. */
-#include "core/exits.h"
-#include "core/interrupt.h"
-#include "core/ports.h"
-#include "mullion/machine.h"
-#include "x86/guest_walk.h"
-#include "x86/hvm.h"
-#include "x86/passthrough.h"
+#include "core/core.h"
 
 struct mmio_row {
     uint64_t base, bytes;

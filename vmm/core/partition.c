@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "core/event.h"
-#include "core/frames.h"
-#include "core/loading.h"
-#include "core/platform.h"
-#include "core/pool.h"
-#include "core/ports.h"
-#include "mullion/machine.h"
-#include "x86/hvm.h"
-#include "x86/passthrough.h"
-#include "x86/smp.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 #define LEAVE_LIMIT_US  5000000u
 #define PARTITION_PAGES (align_up(sizeof(struct partition), PAGE_BYTES) / PAGE_BYTES)

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/frames.h"
-#include "core/log.h"
-#include "core/platform.h"
-#include "core/window.h"
+#include "core/core.h"
 #include "dev/ram.h"
-#include "mullion/machine.h"
-#include "x86/hvm.h"
 
 static bool overlaps(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes) {
     return a < b + b_bytes && b < a + a_bytes;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/pool.h"
-
-#include "core/spinlock.h"
-#include "core/vmm.h"
+#include "core/core.h"
 
 static uint8_t *base;
 static uint64_t page_count;

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* I/O ports of a partition: an allow-list by table. A port outside it reads as all ones and ignores writes.
  */
-#include "core/event.h"
-#include "core/exits.h"
-#include "core/ports.h"
-#include "mullion/machine.h"
-#include "x86/hvm.h"
+#include "core/core.h"
 
 /* Read and write with the partition's device lock held. */
 struct port_row {

@@ -3,16 +3,8 @@
  * What dev/link.c is to the VMM. A partition's notifications are bits per slot that any of its CPUs may take; work that
  * waits for a time is done by the CPU of the sender's vCPU 0.
  */
-#include "core/ports.h"
-
-#include "core/event.h"
-#include "core/interrupt.h"
-#include "core/pool.h"
-#include "core/window.h"
+#include "core/core.h"
 #include "dev/link.h"
-#include "x86/hvm.h"
-#include "x86/smp.h"
-#include "x86/tsc.h"
 
 #define NET_PATIENCE_US     100000u
 #define CONSOLE_PATIENCE_US 1000000u /* bytes are not sent again by themselves */

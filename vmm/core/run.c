@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/run.h"
-
-#include "core/agent.h"
-#include "core/console.h"
-#include "core/event.h"
-#include "core/exits.h"
-#include "core/frames.h"
-#include "core/hypercall.h"
-#include "core/platform.h"
-#include "core/ports.h"
-#include "x86/hvm.h"
-#include "x86/reset.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 #define POLL_BUSY_US 1000u
 #define POLL_IDLE_US 10000u

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Text cells live in ordinary RAM; only cells that changed are written to video memory, and none is ever
  * read. */
-#include "core/screen.h"
-
-#include "core/lib.h"
+#include "core/core.h"
 
 #define PIXEL_ON  0xffd0d0d0u
 #define PIXEL_OFF 0xff000000u

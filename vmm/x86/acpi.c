@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/acpi.h"
-
-#include "core/vmm.h"
-#include "x86/cpu.h"
+#include "core/core.h"
 
 #define BOOT_MAP_END       0x100000000ull
 #define TABLE_LIMIT_BYTES  0x1000000u

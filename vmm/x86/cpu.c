@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, chapters 4 (segments), 8 (exceptions) and 12 (TSS). */
 
-#include "core/pool.h"
-#include "core/vmm.h"
-#include "x86/apic.h"
-#include "x86/machine_check.h"
-#include "x86/paging.h"
-#include "x86/passthrough.h"
-#include "x86/smp.h"
+#include "core/core.h"
 
 #define SELECTOR_CODE  8ull
 #define GATE_INTERRUPT 0x8e00ull

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/cpuid.h"
-
-#include "core/lib.h"
-#include "core/platform.h"
-#include "mullion/machine.h"
-#include "x86/hvm.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 #define ALL            0xffffffffu
 #define ANY_SUBLEAF    0xffffffffu

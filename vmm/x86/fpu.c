@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, section 11.5 (XSAVE); Intel SDM volume 1, chapter 13. */
-#include "x86/fpu.h"
-
-#include "core/vmm.h"
-#include "x86/asm.h"
-#include "x86/cpuid.h"
+#include "core/core.h"
 
 enum { FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80, MXCSR_WORD = 6 };
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/guest_walk.h"
-
-#include "x86/hvm.h"
+#include "core/core.h"
 
 #define PTE_ADDRESS   0x000ffffffffff000ull
 #define PDE32_ADDRESS 0xffc00000ull

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/hvm.h"
-
-#include "core/vmm.h"
+#include "core/core.h"
 
 enum { CPUID_80000001_ECX_SVM = 1 << 2, CPUID_1_ECX_VMX = 1 << 5 };
 

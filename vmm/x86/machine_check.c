@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, chapter 9: MCG_CAP, MCG_STATUS and the banks' MCi_STATUS. */
-#include "x86/machine_check.h"
-
-#include "core/vmm.h"
+#include "core/core.h"
 
 /* BANKS_MAX: of the legacy range of registers */
 enum { MSR_MCG_CAP = 0x179, MSR_MCG_STATUS = 0x17a, MSR_MC0_STATUS = 0x401, BANKS_MAX = 32, CPUID_MCA = 1 << 14 };

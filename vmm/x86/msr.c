@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, appendix A (MSR cross-reference); Linux Documentation/virt/kvm/x86/msr.rst for
  * 0x4b564d00. */
-#include "x86/msr.h"
-
-#include "core/interrupt.h"
-#include "x86/hvm.h"
-#include "x86/pvclock.h"
+#include "core/core.h"
 
 #define MTRR_DEF_TYPE_BITS 0xcffull
 #define NB_CFG_ECS         BIT(46)

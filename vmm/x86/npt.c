@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/npt.h"
-
-#include "core/pool.h"
-#include "core/vmm.h"
+#include "core/core.h"
 
 #define NPT_ADDRESS 0x000ffffffffff000ull
 #define ENTRIES     512u

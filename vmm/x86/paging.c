@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, section 5.3 (4-level paging) and 7.8 (PAT). */
-#include "x86/paging.h"
-
-#include "core/pool.h"
-#include "core/vmm.h"
-#include "x86/npt.h"
+#include "core/core.h"
 
 enum { PTE_PRESENT = 1 << 0, PTE_WRITE = 1 << 1, PTE_PWT = 1 << 3, PTE_PCD = 1 << 4 };
 #define PTE_NX BIT(63)

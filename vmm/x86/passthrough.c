@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/passthrough.h"
-
-#include "core/interrupt.h"
-#include "core/vmm.h"
+#include "core/core.h"
 #include "dev/msix.h"
-#include "mullion/machine.h"
-#include "x86/paging.h"
-#include "x86/pci_host.h"
-#include "x86/tsc.h"
 
 #define CONFIG_BYTES     256u /* mechanism 1 reaches no more: extended capabilities exist for nobody */
 #define ALL              UINT32_MAX

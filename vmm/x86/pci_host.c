@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/pci_host.h"
-
-#include "core/platform.h"
-#include "core/vmm.h"
+#include "core/core.h"
 
 #define CONFIG_ENABLE  BIT(31)
 #define FUNCTION_BYTES 4096u /* of ECAM */

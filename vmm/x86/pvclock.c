@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/pvclock.h"
-
-#include "core/lib.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 #define ENABLED         BIT(0)
 #define FLAG_TSC_STABLE BIT(0)

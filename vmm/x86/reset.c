@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/reset.h"
-
-#include "core/console.h"
-#include "core/vmm.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 #define PM1_SCI_ENABLE BIT(0)
 #define PM1_SLP_TYP    10

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "x86/smp.h"
-
-#include "core/run.h"
-#include "core/vmm.h"
-#include "x86/apic.h"
-#include "x86/hvm.h"
-#include "x86/paging.h"
-#include "x86/tsc.h"
+#include "core/core.h"
 
 enum { INIT_WAIT_US = 10000, SIPI_WAIT_US = 200, START_LIMIT_US = 1000000 };
 

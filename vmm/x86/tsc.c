@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ACPI 6.5 section 4.8.3.3 (PM timer, 3.579545 MHz); Intel 8254 data sheet (PIT, 1.193182 MHz); MC146818
  * (RTC). */
-#include "x86/tsc.h"
-
-#include "core/vmm.h"
-#include "x86/apic.h"
-#include "x86/cpu.h"
+#include "core/core.h"
 
 #define PM_TIMER_HZ       3579545ull
 #define PM_TIMER_MASK     0xffffffu

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* AMD64 APM volume 2, section 5.6.6 (SMAP: user pages are out of reach but while EFLAGS.AC is set). */
-#include "core/window.h"
-#include "core/vmm.h"
-
-#include "x86/cpu.h"
-#include "x86/paging.h"
+#include "core/core.h"
 
 _Static_assert(CPU_MAX *CPU_WINDOWS <= WINDOW_COUNT, "each CPU has windows of its own");
 

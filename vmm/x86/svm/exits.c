@@ -4,8 +4,7 @@
  * row; a code without one stops the partition. The intercepts follow from the table, so that none is set without
  * a verdict. An exit that is not intercepted stops the partition too: the control block is not what the VMM wrote.
  */
-#include "core/exits.h"
-#include "x86/msr.h"
+#include "core/core.h"
 #include "x86/svm/svm.h"
 
 enum { CODE_CR_WRITE = 0x10, CODE_EXCEPTION = 0x40, CODE_LIMIT = 0x410 };

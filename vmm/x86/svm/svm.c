@@ -2,11 +2,7 @@
 /* AMD Secure Virtual Machine: AMD64 APM volume 2, chapter 15. */
 #include "x86/svm/svm.h"
 
-#include "core/pool.h"
-#include "core/vmm.h"
-#include "x86/hvm.h"
-#include "x86/insn.h"
-#include "x86/msr.h"
+#include "core/core.h"
 
 #define MSR_VM_CR       0xc0010114u
 #define MSR_DE_CFG      0xc0011029u
