@@ -256,6 +256,11 @@ static int find_port(uint32_t id, uint32_t slot, struct port **port) {
     return *port == NULL ? -MULLION_E_NO_PORT : 0;
 }
 
+static int find_connected(uint32_t id, uint32_t slot, struct port **port) {
+    int error = find_port(id, slot, port);
+    return error == 0 && (*port)->end.peer == NULL ? -MULLION_E_STATE : error;
+}
+
 int port_connect(const struct mullion_port_connect *request) {
     struct port *port, *peer;
     if (request->zero != 0) { return -MULLION_E_NOT_ZERO; }
@@ -272,16 +277,14 @@ int port_connect(const struct mullion_port_connect *request) {
 int port_disconnect(const struct mullion_port_connect *request) {
     struct port *port;
     if ((request->peer | request->peer_slot | request->flags | request->zero) != 0) { return -MULLION_E_NOT_ZERO; }
-    int error = find_port(request->id, request->slot, &port);
-    if (error == 0 && port->end.peer == NULL) { error = -MULLION_E_STATE; }
+    int error = find_connected(request->id, request->slot, &port);
     if (error == 0) { link_disconnect(&port->end); }
     return error;
 }
 
 int port_acknowledge(const struct mullion_port_acknowledge *request) {
     struct port *port;
-    int error = find_port(request->id, request->slot, &port);
-    if (error == 0 && port->end.peer == NULL) { error = -MULLION_E_STATE; }
+    int error = find_connected(request->id, request->slot, &port);
     if (error == 0) { link_acknowledge(&port->end, request->features); }
     return error;
 }

@@ -3,13 +3,9 @@
 
 #include "core/lib.h"
 
-#define ETHERNET_HEADER 14u
-#define FRAME_MAX       (65536u + ETHERNET_HEADER + 4u) /* a segment of TSO, with a VLAN tag */
-#define NEEDS_CSUM      1u
-#define GSO_NONE        0u
-#define GSO_TCP4        1u
-#define GSO_TCP6        4u
-#define GSO_PIECES_MAX  1024u /* Linux cuts 64 KiB into at most 745; more would be an attack on who has to cut */
+enum { ETHERNET_HEADER = 14, NEEDS_CSUM = 1, GSO_NONE = 0, GSO_TCP4 = 1, GSO_TCP6 = 4 };
+#define FRAME_MAX      (65536u + ETHERNET_HEADER + 4u) /* a segment of TSO, with a VLAN tag */
+#define GSO_PIECES_MAX 1024u /* Linux cuts 64 KiB into at most 745; more would be an attack on who has to cut */
 
 /** Virtio 1.2, section 5.1.6. */
 struct net_header {
@@ -268,16 +264,6 @@ static void leave(struct link_end *end) {
     }
 }
 
-static void lock_both(struct link_end *end, struct link_end *peer) {
-    spin_lock(&end->out.lock);
-    if (peer != NULL) { spin_lock(&peer->out.lock); }
-}
-
-static void leave_both(struct link_end *end, struct link_end *peer) {
-    if (peer != NULL) { leave(peer); }
-    leave(end);
-}
-
 /* ---- up and down ---- */
 
 static bool runs(const struct link_end *end) { return end->running && !end->halted && !needs_reset(end); }
@@ -313,29 +299,24 @@ static void settle(struct link_end *end) {
 
 static struct link_end *begin_change(struct link_end *end) {
     spin_lock(&both_lock);
-    struct link_end *peer = end->peer;
-    lock_both(end, peer);
-    return peer;
+    spin_lock(&end->out.lock);
+    if (end->peer != NULL) { spin_lock(&end->peer->out.lock); }
+    return end->peer;
 }
 
 static void end_change(struct link_end *end, struct link_end *peer) {
     settle(end);
-    leave_both(end, peer);
+    if (peer != NULL) { leave(peer); }
+    leave(end);
     spin_unlock(&both_lock);
-}
-
-/** Clears no more than what is looked at first: the lists are large. */
-static void begin(struct turn *t, struct link_end *from) {
-    t->from = from;
-    t->bytes = 0;
-    t->broken = NULL;
-    t->source.descriptors = t->target.descriptors = 0;
 }
 
 bool link_pump(struct link_end *from) {
     struct link_direction *d = &from->out;
-    struct turn t;
-    begin(&t, from);
+    struct turn t; /* its lists are too large to be cleared for each call */
+    t.from = from;
+    t.bytes = t.source.descriptors = t.target.descriptors = 0;
+    t.broken = NULL;
     uint64_t start = link_clock();
     __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
     while (t.broken == NULL && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
@@ -365,8 +346,8 @@ void link_init(struct link_end *end, const struct partition *ram, const struct m
 }
 
 void link_connect(struct link_end *end, struct link_end *peer, bool must_acknowledge) {
-    spin_lock(&both_lock);
-    lock_both(end, peer);
+    begin_change(end);
+    spin_lock(&peer->out.lock);
     end->peer = peer;
     peer->peer = end;
     end->must_acknowledge = must_acknowledge;

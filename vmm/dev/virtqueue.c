@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "dev/virtqueue.h"
 
-#define FLAG_NEXT          1u
-#define FLAG_WRITE         2u
-#define FLAG_INDIRECT      4u
-#define NO_INTERRUPT       1u
-#define DESCRIPTOR_BYTES   16u
-#define USED_BYTES         8u
-#define INDEX_OFFSET       2u /* in both rings: flags, index, entries */
-#define ENTRIES_OFFSET     4u
+enum { FLAG_NEXT = 1, FLAG_WRITE = 2, FLAG_INDIRECT = 4, NO_INTERRUPT = 1, DESCRIPTOR_BYTES = 16, USED_BYTES = 8 };
+enum { INDEX_OFFSET = 2, ENTRIES_OFFSET = 4 }; /* in both rings: flags, index, entries */
+
 #define DRIVER_BYTES(q)    (6u + 2u * (q)->regs.size)
 #define DEVICE_BYTES(q)    (6u + USED_BYTES * (q)->regs.size)
 #define USED_EVENT(q)      ((q)->regs.driver + ENTRIES_OFFSET + 2ull * (q)->regs.size)

@@ -7,10 +7,8 @@
 
 #include "dev/ram.h"
 
-#define VIRTQUEUE_MAX          256u
-#define VIRTQUEUE_CHAIN_MAX    64u                       /* descriptors of one chain, indirect ones included */
-#define VIRTQUEUE_CHAINS_MAX   64u                       /* chains of one list */
-#define VIRTQUEUE_SEGMENTS_MAX (2 * VIRTQUEUE_CHAIN_MAX) /* pieces of memory of one list */
+/* Descriptors of one chain, indirect ones included; chains of one list, and pieces of memory of it. */
+enum { VIRTQUEUE_MAX = 256, VIRTQUEUE_CHAIN_MAX = 64, VIRTQUEUE_CHAINS_MAX = 64, VIRTQUEUE_SEGMENTS_MAX = 128 };
 
 /** As the register file shows them: virtio 1.2, section 4.1.4.3, from queue_size on. */
 struct virtqueue_registers {
