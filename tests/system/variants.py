@@ -19,7 +19,6 @@ def partition(name, cpus, *, memory="256MiB", kernel="vmlinux", initramfs="initr
     return {"name": name, "cpus": cpus, "memory": memory, "boot": boot, **more}
 
 
-
 def manifest(*partitions, links=()):
     document = {"apiVersion": "mullion/v1", "kind": "Machine", "partitions": partitions}
     if links:
