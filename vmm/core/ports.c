@@ -25,12 +25,10 @@ static struct port *port_of(const struct link_end *end) { return (struct port *)
 
 /* ---- PCI ---- */
 
+/** All of it changes under the device lock only. */
 static uint32_t config_read(void *device, uint32_t reg) {
-    struct port *port = device;
-    spin_lock(&port->lock);
-    uint32_t value = virtio_config_read(&port->end.virtio, reg);
-    spin_unlock(&port->lock);
-    return value;
+    const struct port *port = device;
+    return virtio_config_read(&port->end.virtio, reg);
 }
 
 /** Messages that waited for the mask to go. */
@@ -188,36 +186,36 @@ void link_report(const struct link_end *end) { event_post_port(port_of(end)->par
 
 /* ---- life ---- */
 
-void ports_halt(struct partition *p) {
+static void halt(struct port *port) { link_halt(&port->end, true); }
+
+static void reset(struct port *port) {
+    link_reset(&port->end);
+    link_halt(&port->end, false);
+    spin_lock(&port->lock);
+    virtio_power_up(&port->end.virtio);
+    spin_unlock(&port->lock);
+}
+
+static void release(struct port *port) {
+    link_reset(&port->end);
+    link_disconnect(&port->end);
+    port->partition->pci.slots[port->slot] = (struct pci_slot){0};
+    port->next_free = free_ports;
+    free_ports = port;
+}
+
+static void for_each(const struct partition *p, void (*what)(struct port *port)) {
     for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
         struct port *port = find(p, slot);
-        if (port != NULL) { link_halt(&port->end, true); }
+        if (port != NULL) { what(port); }
     }
 }
 
-void ports_reset(struct partition *p) {
-    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
-        struct port *port = find(p, slot);
-        if (port == NULL) { continue; }
-        link_reset(&port->end);
-        link_halt(&port->end, false);
-        spin_lock(&port->lock);
-        virtio_power_up(&port->end.virtio);
-        spin_unlock(&port->lock);
-    }
-}
+void ports_halt(struct partition *p) { for_each(p, halt); }
 
-void ports_free(struct partition *p) {
-    for (unsigned slot = 0; slot < MACHINE_SLOTS; slot++) {
-        struct port *port = find(p, slot);
-        if (port == NULL) { continue; }
-        link_reset(&port->end);
-        link_disconnect(&port->end);
-        p->pci.slots[slot] = (struct pci_slot){0};
-        port->next_free = free_ports;
-        free_ports = port;
-    }
-}
+void ports_reset(struct partition *p) { for_each(p, reset); }
+
+void ports_free(struct partition *p) { for_each(p, release); }
 
 /* ---- calls ---- */
 

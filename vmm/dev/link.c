@@ -231,7 +231,7 @@ static bool serve_chain(struct turn *t, uint64_t *due) {
 
 static void interrupt_if_wanted(struct link_end *end, unsigned queue) {
     struct virtqueue *q = &end->virtio.queues[queue];
-    if (!needs_reset(end) && virtqueue_wants_interrupt(q, end->ram)) { link_interrupt(end, q->regs.vector); }
+    if (virtqueue_wants_interrupt(q, end->ram)) { link_interrupt(end, q->regs.vector); }
 }
 
 static void serve(struct turn *t, uint64_t start) {
@@ -239,9 +239,9 @@ static void serve(struct turn *t, uint64_t start) {
     uint64_t due = LINK_NEVER;
     if (!d->live || needs_reset(t->from) || (d->up && needs_reset(t->to))) { return; }
     while (!spent(t) && serve_chain(t, &due)) {}
-    if (t->broken != NULL) { break_end(t->broken); }
     interrupt_if_wanted(t->from, VIRTIO_TX);
     if (d->up) { interrupt_if_wanted(t->to, VIRTIO_RX); }
+    if (t->broken != NULL) { break_end(t->broken); }
     if (spent(t)) {
         /* The sender's guest first gets as long as this took: a flood has at most half of a CPU for its copying. */
         uint64_t now = link_clock();
@@ -311,12 +311,17 @@ static void end_change(struct link_end *end, struct link_end *peer) {
     spin_unlock(&both_lock);
 }
 
+/** Clears no more than what is looked at first: the lists are large. */
+static void begin(struct turn *t, struct link_end *from) {
+    t->from = from;
+    t->bytes = t->source.descriptors = t->target.descriptors = 0;
+    t->broken = NULL;
+}
+
 bool link_pump(struct link_end *from) {
     struct link_direction *d = &from->out;
-    struct turn t; /* its lists are too large to be cleared for each call */
-    t.from = from;
-    t.bytes = t.source.descriptors = t.target.descriptors = 0;
-    t.broken = NULL;
+    struct turn t;
+    begin(&t, from);
     uint64_t start = link_clock();
     __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
     while (t.broken == NULL && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
