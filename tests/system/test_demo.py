@@ -58,7 +58,7 @@ def test_guest_command_line_holds_only_console_and_arguments(agent, name):
         words = shell.run("cat /proc/cmdline").split()
     assert words[0] == "console=ttyS0"
     assert not [word for word in words for forbidden in FORBIDDEN_WORDS if word.startswith(forbidden)]
-    assert all(re.match(r"(name|run)=", word) for word in words[1:])
+    assert all(re.match(r"(name|run|net|web|serve)=", word) for word in words[1:])
 
 
 @pytest.mark.parametrize("name", ["alpha", "beta"])

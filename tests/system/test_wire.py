@@ -64,12 +64,12 @@ def test_lease_is_taken_and_announced(tmp_path):
 def test_without_a_lease_the_static_address_is_used(tmp_path):
     with Box(tmp_path, FALL_BACK) as box:
         box.until_url(f"https://{OUR_STATIC}/")
-        assert box.until_problem("lease")
+        assert box.until_problem("DHCP server")
 
 
 def test_without_a_lease_and_without_static_address_it_says_so(tmp_path):
     with Box(tmp_path, {"dhcp": True}) as box:
-        line = box.until_problem("lease")
+        line = box.until_problem("DHCP server")
         assert "address" in line
 
 
@@ -121,7 +121,7 @@ def test_cable_out_is_told_and_cable_in_is_noticed(tmp_path):
     with Box(tmp_path, STATIC) as box:
         box.until_url(f"https://{OUR_STATIC}/")
         box.machine.qmp("set_link", name="wire", up=False)
-        box.until_problem("carrier")
+        box.until_problem("cable")
         box.machine.qmp("set_link", name="wire", up=True)
         box.until(lambda: box.agent.status().problems == [], "the problem stays")
 
