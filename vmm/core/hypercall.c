@@ -6,15 +6,10 @@
 
 enum { BUFFER_MAX_BYTES = 65536, CHUNK_BYTES = 16384 };
 
-/** `request` is the VMM's own copy of what the call's row names; `target` the partition that the request names, if the
- * row says that it does. */
-typedef int call_handler(void *request, struct partition *target);
-
 /** The agent's vCPU; it has just one. */
 static struct vcpu *caller;
 
-static int call_platform_info(void *request, struct partition *target) {
-    struct mullion_platform_info *info = request;
+static int platform_info(struct mullion_platform_info *info) {
     // clang-format off
     *info = (struct mullion_platform_info){
         .abi_version = MULLION_ABI_VERSION, .dma_isolation = MULLION_DMA_NONE,
@@ -36,8 +31,7 @@ static int call_platform_info(void *request, struct partition *target) {
     return 0;
 }
 
-static int call_cpu_info(void *request, struct partition *target) {
-    struct mullion_cpu_info *info = request;
+static int cpu_info(struct mullion_cpu_info *info) {
     if (info->index >= cpu_count()) { return -MULLION_E_RANGE; }
     const struct cpu *cpu = cpu_at(info->index);
     info->apic_id = cpu->apic_id;
@@ -46,26 +40,13 @@ static int call_cpu_info(void *request, struct partition *target) {
     return 0;
 }
 
-static int call_memory_info(void *request, struct partition *target) { return frames_info(request); }
-
-static int call_module_info(void *request, struct partition *target) { return agent_module_info(request); }
-
-static int call_pci_info(void *request, struct partition *target) {
-    struct mullion_pci_info *info = request;
+static int pci_info(struct mullion_pci_info *info) {
     if (info->index >= pci_host_count()) { return -MULLION_E_RANGE; }
     pci_host_info(info);
     return 0;
 }
 
-static int call_create(void *request, struct partition *target) { return partition_create(request); }
-
-static int call_add_memory(void *request, struct partition *target) { return partition_add_memory(request); }
-
-static int call_start(void *request, struct partition *target) { return partition_start(target, request); }
-
-static int call_info(void *request, struct partition *target) {
-    const struct partition *p = target;
-    struct mullion_partition_info *info = request;
+static int partition_info(const struct partition *p, struct mullion_partition_info *info) {
     // clang-format off
     *info = (struct mullion_partition_info){
         .id = p->id, .state = p->state, .reason = p->reason, .reason_vcpu = p->reason_vcpu,
@@ -86,12 +67,11 @@ static int call_info(void *request, struct partition *target) {
     return 0;
 }
 
-static int call_counters(void *request, struct partition *target) {
-    struct mullion_partition_counters *counters = request;
+static int partition_counters(const struct partition *p, struct mullion_partition_counters *counters) {
     uint32_t index = counters->vcpu;
-    if (index >= target->vcpu_count) { return -MULLION_E_RANGE; }
-    *counters = target->vcpus[index]->counters;
-    counters->id = target->id;
+    if (index >= p->vcpu_count) { return -MULLION_E_RANGE; }
+    *counters = p->vcpus[index]->counters;
+    counters->id = p->id;
     counters->vcpu = index;
     return 0;
 }
@@ -136,8 +116,7 @@ static size_t host_sink(struct partition *target, const uint8_t *bytes, size_t c
 
 /* ---- waiting and ending ---- */
 
-static int call_event_wait(void *request, struct partition *target) {
-    const struct mullion_event_wait *wait = request;
+static int event_wait(const struct mullion_event_wait *wait) {
     caller->waiting = true;
     caller->wait_deadline = wait->deadline_tsc;
     return 0;
@@ -159,120 +138,106 @@ bool hypercall_event_wait_done(struct vcpu *vcpu) {
     return true;
 }
 
-static int call_host_reset(void *request, struct partition *target) {
-    const struct mullion_host_reset *reset = request;
+static int host_reset(const struct mullion_host_reset *reset) {
     if (reset->zero != 0) { return -MULLION_E_NOT_ZERO; }
     log_line("the agent resets the machine");
     reset_machine(&platform.acpi);
 }
 
-static int call_host_power_off(void *request, struct partition *target) {
-    const struct mullion_host_power_off *off = request;
+static int host_power_off(const struct mullion_host_power_off *off) {
     if (off->slp_typa > 7 || off->slp_typb > 7) { return -MULLION_E_RANGE; }
     log_line("the agent switches the machine off");
     return reset_power_off(&platform.acpi, off->slp_typa, off->slp_typb);
 }
 
-static int call_agent_exit(void *request, struct partition *target) {
-    struct mullion_agent_exit *end = request;
+static int agent_exit(struct mullion_agent_exit *end) {
     end->text[MULLION_TEXT_BYTES - 1] = 0;
     log_line("agent ended itself (code %u): %s", end->code, end->text);
     partition_end(caller, MULLION_REASON_AGENT_EXIT, end->code);
     return 0;
 }
 
-/* ---- ports and PCI functions ---- */
-
-static int call_port_create(void *request, struct partition *target) { return port_create(target, request); }
-
-static int call_port_connect(void *request, struct partition *target) { return port_connect(request); }
-
-static int call_port_disconnect(void *request, struct partition *target) { return port_disconnect(request); }
-
-static int call_port_acknowledge(void *request, struct partition *target) { return port_acknowledge(request); }
-
-static int call_port_info(void *request, struct partition *target) { return port_info(request); }
-
-static int call_pci_assign(void *request, struct partition *target) { return passthrough_assign(target, request); }
+/** Moves at most a chunk between the caller's buffer and a source or a sink. */
+static int move_bytes(struct mullion_buffer *buffer, struct partition *target, byte_source *source, byte_sink *sink) {
+    static uint8_t chunk[CHUNK_BYTES]; /* there is one caller */
+    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
+    if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
+    if ((buffer->zero | buffer->zero2) != 0) { return -MULLION_E_NOT_ZERO; }
+    if (source != NULL) {
+        buffer->bytes = (uint32_t)source(target, &buffer->offset, chunk, count);
+        return partition_write(caller->partition, gpa(buffer->gpa), chunk, buffer->bytes);
+    }
+    int error = partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
+    if (error == 0) { buffer->bytes = (uint32_t)sink(target, chunk, count); }
+    return error;
+}
 
 /* What the dispatcher checks: the request names a partition that exists, and that is not the agent, which the agent may
  * look at but not act upon. */
 enum check { PARTITION = 1, NOT_AGENT = 3 };
 
-/* A call that names just a partition has an action, one that moves bytes a source or a sink, the others a handler. */
+#define ACTION(function) request->zero != 0 ? -MULLION_E_NOT_ZERO : function(target)
+
+/* The call, its structure, what is checked, and what is done with `request`, the VMM's own copy of the structure, and
+ * with `target`, the partition that it names, if it does. */
+#define CALLS(ROW)                                                                                                     \
+    ROW(PLATFORM_INFO, platform_info, 0, platform_info(request))                                                       \
+    ROW(CPU_INFO, cpu_info, 0, cpu_info(request))                                                                      \
+    ROW(MEMORY_INFO, memory_info, 0, frames_info(request))                                                             \
+    ROW(MODULE_INFO, module_info, 0, agent_module_info(request))                                                       \
+    ROW(PCI_INFO, pci_info, 0, pci_info(request))                                                                      \
+    ROW(PARTITION_CREATE, partition_create, 0, partition_create(request))                                              \
+    ROW(PARTITION_ADD_MEMORY, partition_add_memory, NOT_AGENT, partition_add_memory(request))                          \
+    ROW(WINDOW_OPEN, partition_ref, NOT_AGENT, ACTION(loading_open))                                                   \
+    ROW(WINDOW_CLOSE, partition_ref, NOT_AGENT, ACTION(loading_close))                                                 \
+    ROW(PARTITION_START, partition_start, NOT_AGENT, partition_start(target, request))                                 \
+    ROW(PARTITION_STOP, partition_ref, NOT_AGENT, ACTION(partition_stop))                                              \
+    ROW(PARTITION_PAUSE, partition_ref, NOT_AGENT, ACTION(partition_pause))                                            \
+    ROW(PARTITION_RESUME, partition_ref, NOT_AGENT, ACTION(partition_resume))                                          \
+    ROW(PARTITION_RESET, partition_ref, NOT_AGENT, ACTION(partition_reset))                                            \
+    ROW(PARTITION_DESTROY, partition_ref, NOT_AGENT, ACTION(partition_destroy))                                        \
+    ROW(PARTITION_POWER_BUTTON, partition_ref, NOT_AGENT, ACTION(partition_power_button))                              \
+    ROW(PARTITION_INFO, partition_info, PARTITION, partition_info(target, request))                                    \
+    ROW(PARTITION_COUNTERS, partition_counters, PARTITION, partition_counters(target, request))                        \
+    ROW(CONSOLE_READ, buffer, NOT_AGENT, move_bytes(request, target, console_source, NULL))                            \
+    ROW(CONSOLE_WRITE, buffer, NOT_AGENT, move_bytes(request, target, NULL, console_sink))                             \
+    ROW(HOST_CONSOLE_READ, buffer, 0, move_bytes(request, target, host_source, NULL))                                  \
+    ROW(HOST_CONSOLE_WRITE, buffer, 0, move_bytes(request, target, NULL, host_sink))                                   \
+    ROW(EVENT_WAIT, event_wait, 0, event_wait(request))                                                                \
+    ROW(LOG_READ, buffer, 0, move_bytes(request, target, log_source, NULL))                                            \
+    ROW(HOST_RESET, host_reset, 0, host_reset(request))                                                                \
+    ROW(HOST_POWER_OFF, host_power_off, 0, host_power_off(request))                                                    \
+    ROW(AGENT_EXIT, agent_exit, 0, agent_exit(request))                                                                \
+    ROW(PORT_CREATE, port_create, PARTITION, port_create(target, request))                                             \
+    ROW(PORT_CONNECT, port_connect, PARTITION, port_connect(request))                                                  \
+    ROW(PORT_DISCONNECT, port_connect, PARTITION, port_disconnect(request))                                            \
+    ROW(PORT_ACKNOWLEDGE, port_acknowledge, PARTITION, port_acknowledge(request))                                      \
+    ROW(PORT_INFO, port_info, PARTITION, port_info(request))                                                           \
+    ROW(PCI_ASSIGN, pci_assign, NOT_AGENT, passthrough_assign(target, request))
+
+#define HANDLER(number, type, check, result)                                                                           \
+    static int handle_##number(void *copy, struct partition *target) {                                                 \
+        struct mullion_##type *request = copy;                                                                         \
+        return (result);                                                                                               \
+    }
+CALLS(HANDLER)
+
 struct call {
-    call_handler *handler;
-    int (*action)(struct partition *target);
-    byte_source *source;
-    byte_sink *sink;
+    int (*handler)(void *request, struct partition *target);
     uint32_t bytes;
     unsigned checks;
 };
 
-#define CALL(function, type, check) .handler = (function), .bytes = sizeof(struct type), .checks = (check)
-#define ON_PARTITION(function)      .action = (function), .bytes = sizeof(struct mullion_partition_ref), .checks = NOT_AGENT
-#define READ(function, check)       .source = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check)
-#define WRITE(function, check)      .sink = (function), .bytes = sizeof(struct mullion_buffer), .checks = (check)
-
-static const struct call calls[MULLION_CALL_COUNT] = {
-    [MULLION_CALL_PLATFORM_INFO] = {CALL(call_platform_info, mullion_platform_info, 0)},
-    [MULLION_CALL_CPU_INFO] = {CALL(call_cpu_info, mullion_cpu_info, 0)},
-    [MULLION_CALL_MEMORY_INFO] = {CALL(call_memory_info, mullion_memory_info, 0)},
-    [MULLION_CALL_MODULE_INFO] = {CALL(call_module_info, mullion_module_info, 0)},
-    [MULLION_CALL_PCI_INFO] = {CALL(call_pci_info, mullion_pci_info, 0)},
-    [MULLION_CALL_PARTITION_CREATE] = {CALL(call_create, mullion_partition_create, 0)},
-    [MULLION_CALL_PARTITION_ADD_MEMORY] = {CALL(call_add_memory, mullion_partition_add_memory, NOT_AGENT)},
-    [MULLION_CALL_WINDOW_OPEN] = {ON_PARTITION(loading_open)},
-    [MULLION_CALL_WINDOW_CLOSE] = {ON_PARTITION(loading_close)},
-    [MULLION_CALL_PARTITION_START] = {CALL(call_start, mullion_partition_start, NOT_AGENT)},
-    [MULLION_CALL_PARTITION_STOP] = {ON_PARTITION(partition_stop)},
-    [MULLION_CALL_PARTITION_PAUSE] = {ON_PARTITION(partition_pause)},
-    [MULLION_CALL_PARTITION_RESUME] = {ON_PARTITION(partition_resume)},
-    [MULLION_CALL_PARTITION_RESET] = {ON_PARTITION(partition_reset)},
-    [MULLION_CALL_PARTITION_DESTROY] = {ON_PARTITION(partition_destroy)},
-    [MULLION_CALL_PARTITION_POWER_BUTTON] = {ON_PARTITION(partition_power_button)},
-    [MULLION_CALL_PARTITION_INFO] = {CALL(call_info, mullion_partition_info, PARTITION)},
-    [MULLION_CALL_PARTITION_COUNTERS] = {CALL(call_counters, mullion_partition_counters, PARTITION)},
-    [MULLION_CALL_CONSOLE_READ] = {READ(console_source, NOT_AGENT)},
-    [MULLION_CALL_CONSOLE_WRITE] = {WRITE(console_sink, NOT_AGENT)},
-    [MULLION_CALL_HOST_CONSOLE_READ] = {READ(host_source, 0)},
-    [MULLION_CALL_HOST_CONSOLE_WRITE] = {WRITE(host_sink, 0)},
-    [MULLION_CALL_EVENT_WAIT] = {CALL(call_event_wait, mullion_event_wait, 0)},
-    [MULLION_CALL_LOG_READ] = {READ(log_source, 0)},
-    [MULLION_CALL_HOST_RESET] = {CALL(call_host_reset, mullion_host_reset, 0)},
-    [MULLION_CALL_HOST_POWER_OFF] = {CALL(call_host_power_off, mullion_host_power_off, 0)},
-    [MULLION_CALL_AGENT_EXIT] = {CALL(call_agent_exit, mullion_agent_exit, 0)},
-    [MULLION_CALL_PORT_CREATE] = {CALL(call_port_create, mullion_port_create, PARTITION)},
-    [MULLION_CALL_PORT_CONNECT] = {CALL(call_port_connect, mullion_port_connect, PARTITION)},
-    [MULLION_CALL_PORT_DISCONNECT] = {CALL(call_port_disconnect, mullion_port_connect, PARTITION)},
-    [MULLION_CALL_PORT_ACKNOWLEDGE] = {CALL(call_port_acknowledge, mullion_port_acknowledge, PARTITION)},
-    [MULLION_CALL_PORT_INFO] = {CALL(call_port_info, mullion_port_info, PARTITION)},
-    [MULLION_CALL_PCI_ASSIGN] = {CALL(call_pci_assign, mullion_pci_assign, NOT_AGENT)},
-};
-
-/** Moves at most a chunk between the caller's buffer and a source or a sink. */
-static int move_bytes(const struct call *call, struct mullion_buffer *buffer, struct partition *target) {
-    static uint8_t chunk[CHUNK_BYTES]; /* there is one caller */
-    size_t count = buffer->bytes < CHUNK_BYTES ? buffer->bytes : CHUNK_BYTES;
-    if (buffer->bytes == 0 || buffer->bytes > BUFFER_MAX_BYTES) { return -MULLION_E_RANGE; }
-    if ((buffer->zero | buffer->zero2) != 0) { return -MULLION_E_NOT_ZERO; }
-    if (call->source != NULL) {
-        buffer->bytes = (uint32_t)call->source(target, &buffer->offset, chunk, count);
-        return partition_write(caller->partition, gpa(buffer->gpa), chunk, buffer->bytes);
-    }
-    int error = partition_read(caller->partition, gpa(buffer->gpa), chunk, count);
-    if (error == 0) { buffer->bytes = (uint32_t)call->sink(target, chunk, count); }
-    return error;
-}
+#define ENTRY(number, type, check, result)                                                                             \
+    [MULLION_CALL_##number] = {handle_##number, sizeof(struct mullion_##type), check},
+static const struct call calls[MULLION_CALL_COUNT] = {CALLS(ENTRY)};
 
 static int check_and_act(const struct call *call, void *request) {
     const struct mullion_partition_ref *ref = request; /* every call that names a partition begins with its `id` */
     struct partition *target = (call->checks & PARTITION) != 0 ? partition_find(ref->id) : NULL;
     if ((call->checks & PARTITION) != 0 && target == NULL) { return -MULLION_E_NO_PARTITION; }
     if ((call->checks & NOT_AGENT) == NOT_AGENT && ref->id == MULLION_AGENT_ID) { return -MULLION_E_PERMISSION; }
-    if (call->handler != NULL) { return call->handler(request, target); }
-    if (call->action == NULL) { return move_bytes(call, request, target); }
-    return ref->zero != 0 ? -MULLION_E_NOT_ZERO : call->action(target);
+    return call->handler(request, target);
 }
 
 static int check_caller(const struct vcpu *vcpu) {
