@@ -7,8 +7,7 @@
 
 enum { MSR_APIC_BASE = 0x1b, MSR_X2APIC = 0x800, CPUID_1_ECX_X2APIC = 1 << 21 };
 enum { APIC_BASE_ENABLE = 1 << 11, APIC_BASE_EXTENDED = 1 << 10 };
-enum { LVT_MASKED = 0x10000, SVR_ENABLE = 0x100, DIVIDE_BY_1 = 0xb };
-enum { ICR_NMI = 0x400, ICR_INIT = 0x4500, ICR_SIPI = 0x4600, ICR_ASSERT = 0x4000, ICR_PENDING = 0x1000 };
+enum { LVT_MASKED = 0x10000, SVR_ENABLE = 0x100, DIVIDE_BY_1 = 0xb, ICR_PENDING = 0x1000 };
 
 /* Register numbers: the xAPIC offset divided by 16. */
 // clang-format off
@@ -35,13 +34,6 @@ static void apic_write(enum apic_register r, uint32_t value) {
     }
 }
 
-/** The legacy 8259 pair and what the firmware left pending there (Intel 8259A data sheet: OCW1 is the mask).
- */
-static void mask_legacy_pic(void) {
-    outb(0x21, 0xff);
-    outb(0xa1, 0xff);
-}
-
 /** Intel 82093AA data sheet: index register at 0, window at 0x10; register 1 tells the last pin in bits
  * 23:16. */
 void apic_mask_ioapics(const uint32_t *addresses, uint32_t count) {
@@ -58,7 +50,8 @@ void apic_mask_ioapics(const uint32_t *addresses, uint32_t count) {
 }
 
 void apic_init(void) {
-    mask_legacy_pic();
+    outb(0x21, 0xff); /* the legacy 8259 pair and what the firmware left pending there (data sheet: OCW1 is the mask) */
+    outb(0xa1, 0xff);
     uint64_t base = rdmsr(MSR_APIC_BASE);
     x2apic = (cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
     if (!x2apic) {
@@ -89,23 +82,16 @@ uint32_t apic_read_id(void) {
 
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
-static void send(uint32_t apic_id, uint32_t command) {
+void apic_send(uint32_t apic_id, enum apic_command command, uint8_t vector_or_page) {
+    uint32_t low = (uint32_t)command | vector_or_page;
     if (x2apic) {
-        wrmsr(MSR_X2APIC + APIC_ICR, (uint64_t)apic_id << 32 | command);
+        wrmsr(MSR_X2APIC + APIC_ICR, (uint64_t)apic_id << 32 | low);
         return;
     }
     while ((apic_read(APIC_ICR) & ICR_PENDING) != 0) { cpu_pause(); }
     apic_write(APIC_ICR_HIGH, apic_id << 24);
-    apic_write(APIC_ICR, command);
+    apic_write(APIC_ICR, low);
 }
-
-void apic_send_fixed(uint32_t apic_id, uint8_t vector) { send(apic_id, ICR_ASSERT | vector); }
-
-void apic_send_nmi(uint32_t apic_id) { send(apic_id, ICR_ASSERT | ICR_NMI); }
-
-void apic_send_init(uint32_t apic_id) { send(apic_id, ICR_INIT); }
-
-void apic_send_sipi(uint32_t apic_id, uint8_t page) { send(apic_id, ICR_SIPI | page); }
 
 void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds, uint64_t tsc_khz) {
     apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);

@@ -17,11 +17,9 @@ bool apic_is_x2apic(void);
 uint32_t apic_read_id(void);
 void apic_eoi(void);
 
-/** Sends a fixed interrupt, an NMI, INIT or SIPI to one CPU. */
-void apic_send_fixed(uint32_t apic_id, uint8_t vector);
-void apic_send_nmi(uint32_t apic_id);
-void apic_send_init(uint32_t apic_id);
-void apic_send_sipi(uint32_t apic_id, uint8_t page);
+/** Sends a fixed interrupt (with its vector), an NMI, INIT or SIPI (with its page) to one CPU. */
+enum apic_command { APIC_FIXED = 0x4000, APIC_NMI = 0x4400, APIC_INIT = 0x4500, APIC_SIPI = 0x4600 };
+void apic_send(uint32_t apic_id, enum apic_command command, uint8_t vector_or_page);
 
 /** Measures the timer's rate against the TSC (`tsc_khz`) over one `delay` of some `microseconds`. */
 void apic_timer_calibrate(void (*delay)(uint32_t microseconds), uint32_t microseconds, uint64_t tsc_khz);

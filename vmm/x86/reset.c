@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/core.h"
 
-#define PM1_SCI_ENABLE BIT(0)
-#define PM1_SLP_TYP    10
-#define PM1_SLP_ENABLE BIT(13)
-#define STEP_US        100000u
-#define PM1_BUTTON     BIT(8)
+enum { PM1_SCI_ENABLE = 1 << 0, PM1_BUTTON = 1 << 8, PM1_SLP_TYP = 10, PM1_SLP_ENABLE = 1 << 13, STEP_US = 100000 };
 
 static void wait_step(void) {
     for (uint64_t end = rdtsc() + tsc_from_us(STEP_US); rdtsc() < end;) { console_poll(); }
 }
 
 void reset_machine(const struct acpi_info *acpi) {
-    wait_step(); /* lets the serial ports drain */
     for (;;) {
-        if (acpi->reset_port != 0) {
-            outb(acpi->reset_port, acpi->reset_value);
-            wait_step();
-        }
+        wait_step(); /* the first one lets the serial ports drain */
+        if (acpi->reset_port != 0) { outb(acpi->reset_port, acpi->reset_value); }
+        wait_step();
         outb(0xcf9, 0x02);
         outb(0xcf9, 0x06);
         wait_step();
         outb(0x64, 0xfe);
-        wait_step();
     }
 }
 

@@ -16,23 +16,22 @@ static bool wait_started(const struct cpu *cpu, uint64_t microseconds) {
 }
 
 static void fill_trampoline(uint64_t page, const struct cpu *cpu) {
-    size_t bytes = (size_t)(ap_trampoline_end - ap_trampoline);
     struct smp_ap_fields fields = {.entry = (uint32_t)(uintptr_t)ap_entry_32,
                                    .selector = 24,
                                    .cr3 = (uint32_t)paging_root(),
                                    .stack = (uint64_t)(uintptr_t)cpu->stack + (CPU_STACK_PAGES + 1) * PAGE_BYTES,
                                    .cpu = (uint64_t)(uintptr_t)cpu};
     uint8_t *to = (uint8_t *)page; // NOLINT(performance-no-int-to-ptr)
-    memcpy(to, ap_trampoline, bytes);
+    memcpy(to, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
     memcpy(to + (ap_trampoline_fields - ap_trampoline), &fields, sizeof fields);
 }
 
 static bool start(const struct cpu *cpu, uint64_t page) {
     fill_trampoline(page, cpu);
-    apic_send_init(cpu->apic_id);
+    apic_send(cpu->apic_id, APIC_INIT, 0);
     wait_started(cpu, INIT_WAIT_US);
-    apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES));
-    if (!wait_started(cpu, SIPI_WAIT_US)) { apic_send_sipi(cpu->apic_id, (uint8_t)(page / PAGE_BYTES)); }
+    apic_send(cpu->apic_id, APIC_SIPI, (uint8_t)(page / PAGE_BYTES));
+    if (!wait_started(cpu, SIPI_WAIT_US)) { apic_send(cpu->apic_id, APIC_SIPI, (uint8_t)(page / PAGE_BYTES)); }
     return wait_started(cpu, START_LIMIT_US);
 }
 
@@ -41,15 +40,14 @@ void smp_start_all(uint64_t trampoline_page) {
     for (uint32_t i = 1; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_at(i);
         if (!cpu->present) {
-            log_line("CPU %u (APIC %u) not started: the firmware marks it as not installed or disabled", i,
-                     cpu->apic_id);
+            log_line("CPU %u (APIC %u) not started: the firmware marks it as absent or disabled", i, cpu->apic_id);
             continue;
         }
         cpu_alloc_stacks(cpu);
         if (start(cpu, trampoline_page)) {
             tsc_check_boot_side();
         } else {
-            apic_send_init(cpu->apic_id); /* should it come late, it must not take the next CPU's stack */
+            apic_send(cpu->apic_id, APIC_INIT, 0); /* should it come late, it must not take the next CPU's stack */
             log_line("CPU %u (APIC %u) not started: no answer to INIT and SIPI within %u ms; check the firmware", i,
                      cpu->apic_id, START_LIMIT_US / 1000);
         }
@@ -67,12 +65,12 @@ void cpu_main_ap(struct cpu *cpu) {
     run_cpu();
 }
 
-void smp_kick(const struct cpu *cpu) { apic_send_fixed(cpu->apic_id, VECTOR_KICK); }
+void smp_kick(const struct cpu *cpu) { apic_send(cpu->apic_id, APIC_FIXED, VECTOR_KICK); }
 
 void smp_halt_others(void) {
     __atomic_store_n(&halt_told, true, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < cpu_count(); i++) {
-        if (cpu_at(i)->started && cpu_at(i) != this_cpu()) { apic_send_nmi(cpu_at(i)->apic_id); }
+        if (cpu_at(i)->started && cpu_at(i) != this_cpu()) { apic_send(cpu_at(i)->apic_id, APIC_NMI, 0); }
     }
 }
 

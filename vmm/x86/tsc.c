@@ -3,11 +3,9 @@
  * (RTC). */
 #include "core/core.h"
 
-#define PM_TIMER_HZ       3579545ull
-#define PM_TIMER_MASK     0xffffffu
-#define PIT_HZ            1193182ull
 #define CLOCK_LIMIT_TICKS 10000000000ull /* two seconds and more on any CPU */
 
+enum { PM_TIMER_HZ = 3579545, PM_TIMER_MASK = 0xffffff, PIT_HZ = 1193182 };
 enum { CALIBRATION_US = 20000, CALIBRATION_ROUNDS = 3, SYNC_ROUNDS = 200, SYNC_DEADLINE_MS = 2000 };
 
 static uint64_t khz, boot_tsc, boot_epoch;
@@ -33,14 +31,14 @@ static bool pm_timer_runs(void) {
 }
 
 static void delay_pm(uint32_t microseconds) {
-    uint32_t wanted = (uint32_t)(microseconds * PM_TIMER_HZ / 1000000);
+    uint32_t wanted = (uint32_t)mul_div(microseconds, PM_TIMER_HZ, 1000000);
     uint32_t start = inl(pm_port);
     while (((inl(pm_port) - start) & PM_TIMER_MASK) < wanted) { cpu_pause(); }
 }
 
 /** PIT channel 2 in mode 0; its output shows in port 0x61, bit 5. */
 static void delay_pit(uint32_t microseconds) {
-    uint64_t ticks = microseconds * PIT_HZ / 1000000;
+    uint64_t ticks = mul_div(microseconds, PIT_HZ, 1000000);
     outb(0x61, (uint8_t)((inb(0x61) & 0xfc) | 1));
     outb(0x43, 0xb0);
     outb(0x42, (uint8_t)ticks);
@@ -71,8 +69,6 @@ static uint8_t rtc_read(uint8_t index) {
     return inb(0x71);
 }
 
-static uint64_t from_bcd(uint8_t value, bool bcd) { return bcd ? (value >> 4) * 10u + (value & 15) : value; }
-
 /** Days from 1970-01-01; the year is counted from March, so that the leap day is its last. */
 static uint64_t days_since_1970(uint64_t year, uint64_t month, uint64_t day) {
     year -= month <= 2;
@@ -86,11 +82,10 @@ static void read_rtc(void) {
     uint64_t field[FIELDS];
     for (unsigned polls = 0; (rtc_read(10) & 0x80) != 0 && polls < 100000; polls++) {}
     uint8_t mode = rtc_read(11);
-    bool bcd = (mode & 4) == 0;
-    bool afternoon = (mode & 2) == 0 && (rtc_read(registers[HOUR]) & 0x80) != 0;
+    bool bcd = (mode & 4) == 0, afternoon = (mode & 2) == 0 && (rtc_read(registers[HOUR]) & 0x80) != 0;
     for (size_t i = 0; i < FIELDS; i++) {
-        uint8_t raw = rtc_read(registers[i]);
-        field[i] = from_bcd(i == HOUR ? raw & 0x7f : raw, bcd);
+        uint32_t raw = rtc_read(registers[i]) & (i == HOUR ? 0x7fu : 0xffu);
+        field[i] = bcd ? (raw >> 4) * 10 + (raw & 15) : raw;
     }
     field[HOUR] = (mode & 2) != 0 ? field[HOUR] : field[HOUR] % 12 + (afternoon ? 12 : 0);
     if (field[HOUR] > 23 || field[DAY] - 1 > 30 || field[MONTH] - 1 > 11) {
@@ -120,14 +115,9 @@ void tsc_arm_timer(uint64_t deadline) {
     struct cpu *cpu = this_cpu();
     if (deadline == cpu->timer_deadline) { return; } /* trap_handle() forgets it when the timer has fired */
     cpu->timer_deadline = deadline;
-    if (deadline == TSC_NEVER) {
-        apic_timer_arm(0);
-        return;
-    }
-    uint64_t now = rdtsc();
-    uint64_t ahead = deadline > now ? deadline - now : 0;
+    uint64_t now = rdtsc(), ahead = deadline > now ? deadline - now : 0;
     ahead = ahead > khz * 1000 ? khz * 1000 : ahead; /* at most a second: the caller looks again */
-    apic_timer_arm(ahead * apic_timer_khz() / khz + 1);
+    apic_timer_arm(deadline == TSC_NEVER ? 0 : ahead * apic_timer_khz() / khz + 1);
 }
 
 /*
