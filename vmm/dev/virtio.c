@@ -62,7 +62,9 @@ void virtio_config_write(struct virtio *v, uint32_t reg, uint32_t value, uint32_
 
 /* ---- the common registers: when each can be written and its size, then what a write means ---- */
 
-enum { NEVER = 0x10, ALWAYS = 0x20, BEFORE_FEATURES = 0x30, BEFORE_RUN = 0x40, BEFORE_ENABLED = 0x50, WHEN = 0xf0 };
+/* What keeps a register from being written: bits of the status, and two that are none. */
+enum { ALWAYS = 0, BEFORE_FEATURES = VIRTIO_STATUS_FEATURES_OK, BEFORE_RUN = VIRTIO_STATUS_DRIVER_OK };
+enum { QUEUE_ENABLED = 0x10, BEFORE_ENABLED = BEFORE_RUN | QUEUE_ENABLED, NEVER = 0x20 };
 
 /* Those after QUEUE_SELECT belong to the selected queue; its three addresses are halves of 4 bytes from RINGS on. */
 // clang-format off
@@ -72,20 +74,19 @@ enum {
     QUEUE_ENABLE = 0x1c, NOTIFY_OFFSET = 0x1e, RINGS = 0x20, COMMON_END = 0x38,
 };
 
-
-static const uint8_t registers[COMMON_END] = {
-    [DEVICE_SELECT] = 4 | ALWAYS,            [DEVICE_FEATURES] = 4 | NEVER,    [DRIVER_SELECT] = 4 | ALWAYS,
-    [DRIVER_FEATURES] = 4 | BEFORE_FEATURES, [CONFIG_VECTOR] = 2 | BEFORE_RUN, [QUEUE_COUNT] = 2 | NEVER,
-    [STATUS] = 1 | ALWAYS,                   [GENERATION] = 1 | NEVER,         [QUEUE_SELECT] = 2 | ALWAYS,
-    [QUEUE_SIZE] = 2 | BEFORE_ENABLED,       [QUEUE_VECTOR] = 2 | BEFORE_RUN,  [QUEUE_ENABLE] = 2 | BEFORE_ENABLED,
-    [NOTIFY_OFFSET] = 2 | NEVER,             [RINGS] = 4 | BEFORE_ENABLED,     [RINGS + 4] = 4 | BEFORE_ENABLED,
-    [RINGS + 8] = 4 | BEFORE_ENABLED,        [RINGS + 12] = 4 | BEFORE_ENABLED,
-    [RINGS + 16] = 4 | BEFORE_ENABLED,       [RINGS + 20] = 4 | BEFORE_ENABLED,
+static const struct { uint8_t bytes, closed_by; } registers[COMMON_END] = {
+    [DEVICE_SELECT] = {4, ALWAYS},            [DEVICE_FEATURES] = {4, NEVER},    [DRIVER_SELECT] = {4, ALWAYS},
+    [DRIVER_FEATURES] = {4, BEFORE_FEATURES}, [CONFIG_VECTOR] = {2, BEFORE_RUN}, [QUEUE_COUNT] = {2, NEVER},
+    [STATUS] = {1, ALWAYS},                   [GENERATION] = {1, NEVER},         [QUEUE_SELECT] = {2, ALWAYS},
+    [QUEUE_SIZE] = {2, BEFORE_ENABLED},       [QUEUE_VECTOR] = {2, BEFORE_RUN},  [QUEUE_ENABLE] = {2, BEFORE_ENABLED},
+    [NOTIFY_OFFSET] = {2, NEVER},             [RINGS] = {4, BEFORE_ENABLED},     [RINGS + 4] = {4, BEFORE_ENABLED},
+    [RINGS + 8] = {4, BEFORE_ENABLED},        [RINGS + 12] = {4, BEFORE_ENABLED},
+    [RINGS + 16] = {4, BEFORE_ENABLED},       [RINGS + 20] = {4, BEFORE_ENABLED},
 };
 // clang-format on
 
 static bool is_register(uint64_t offset, unsigned bytes) {
-    return offset < COMMON_END && (registers[offset] & ~WHEN) == bytes;
+    return offset < COMMON_END && registers[offset].bytes == bytes;
 }
 
 /** Where a common register is kept; NULL: it belongs to a queue that does not exist. */
@@ -109,15 +110,10 @@ static void refresh(struct virtio *v) {
     c->status = (uint8_t)((c->status & STATUS_BITS) | (broken ? VIRTIO_STATUS_NEEDS_RESET : 0));
 }
 
+/** The selected queue exists if the register is one of a queue. */
 static bool may_write(const struct virtio *v, uint64_t offset) {
-    bool running = (v->common.status & VIRTIO_STATUS_DRIVER_OK) != 0;
-    switch (registers[offset] & WHEN) {
-    case ALWAYS: return true;
-    case BEFORE_FEATURES: return (v->common.status & VIRTIO_STATUS_FEATURES_OK) == 0;
-    case BEFORE_RUN: return !running;
-    case BEFORE_ENABLED: return !running && !v->queues[v->common.queue_select].regs.enabled;
-    default: return false;
-    }
+    bool enabled = offset >= sizeof v->common && v->queues[v->common.queue_select].regs.enabled;
+    return (registers[offset].closed_by & (v->common.status | NEVER | (enabled ? QUEUE_ENABLED : 0))) == 0;
 }
 
 static void write_features(struct virtio *v, uint32_t value) {
@@ -168,16 +164,12 @@ static enum virtio_effect write_common(struct virtio *v, uint64_t offset, unsign
 
 /* ---- the structures of BAR 1 ---- */
 
-/** One byte of the device's own configuration. */
-static uint8_t config_byte(const struct virtio *v, uint64_t at) {
-    const uint16_t words[] = {__atomic_load_n(&v->link_up, __ATOMIC_ACQUIRE), 1 /* pair of queues */, v->mtu};
-    if (v->kind != MULLION_PORT_NET || at >= sizeof v->mac + sizeof words) { return 0; }
-    return at < sizeof v->mac ? v->mac[at] : ((const uint8_t *)words)[at - sizeof v->mac];
-}
-
 static uint64_t read_config(const struct virtio *v, uint64_t at, unsigned bytes) {
+    /* three words of MAC, link status, pairs of queues, MTU; then nothing, since an access may be longer */
+    uint16_t config[10] = {[3] = __atomic_load_n(&v->link_up, __ATOMIC_ACQUIRE), 1, v->mtu};
     uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) { value |= (uint64_t)config_byte(v, at + i) << 8 * i; }
+    memcpy(config, v->mac, sizeof v->mac);
+    if (v->kind == MULLION_PORT_NET && at < 12) { memcpy(&value, (const uint8_t *)config + at, bytes); }
     return value;
 }
 
