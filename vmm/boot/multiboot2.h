@@ -5,8 +5,7 @@
 #include "core/screen.h"
 #include "mullion/abi.h"
 
-#define BOOT_MAX_MODULES 32
-#define BOOT_MAX_RAM     128
+enum { BOOT_MAX_MODULES = 32, BOOT_MAX_RAM = 128 };
 
 struct boot_module {
     uint64_t start, bytes; /* start is page aligned */

@@ -3,12 +3,6 @@
 
 #define CR4_REGISTER 4u
 
-/** Writes a 32-bit half pair EDX:EAX, as RDMSR does. */
-static void set_edx_eax(struct vcpu *vcpu, uint64_t value) {
-    vcpu->gpr[RAX] = (uint32_t)value;
-    vcpu->gpr[RDX] = value >> 32;
-}
-
 static uint64_t edx_eax(const struct vcpu *vcpu) { return vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->gpr[RAX]; }
 
 /** The instruction at RIP; false if it cannot be had: the partition has been stopped with the reason. */
@@ -76,7 +70,8 @@ void exit_msr_read(struct vcpu *vcpu) {
         vcpu->counters.refused_msrs++;
         vcpu_fault(vcpu, VECTOR_GP, true, 0);
     } else if (exit_skip(vcpu)) {
-        set_edx_eax(vcpu, value);
+        vcpu->gpr[RAX] = (uint32_t)value;
+        vcpu->gpr[RDX] = value >> 32;
     }
 }
 
@@ -116,9 +111,8 @@ void exit_cr_write(struct vcpu *vcpu) {
     }
     uint64_t value = insn.gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn.gpr];
     value = hvm->code(vcpu).long_mode ? value : (uint32_t)value;
-    bool accepted = hvm->code(vcpu).cpl == 0 &&
-                    (insn.control == CR4_REGISTER ? write_cr4_register : write_cr8_register)(vcpu, value);
-    if (accepted) {
+    bool (*write)(struct vcpu *, uint64_t) = insn.control == CR4_REGISTER ? write_cr4_register : write_cr8_register;
+    if (hvm->code(vcpu).cpl == 0 && write(vcpu, value)) {
         hvm->skip(vcpu, insn.length);
     } else {
         vcpu_fault(vcpu, VECTOR_GP, true, 0);
@@ -135,8 +129,7 @@ static bool xcr0_is_valid(uint64_t value) {
 
 void exit_xsetbv(struct vcpu *vcpu) {
     uint64_t value = edx_eax(vcpu);
-    bool enabled = (hvm->read(vcpu, HVM_CR4) & CR4_OSXSAVE) != 0;
-    if (!enabled) {
+    if ((hvm->read(vcpu, HVM_CR4) & CR4_OSXSAVE) == 0) {
         vcpu_fault(vcpu, VECTOR_UD, false, 0);
     } else if (hvm->code(vcpu).cpl != 0 || (uint32_t)vcpu->gpr[RCX] != 0 || !xcr0_is_valid(value)) {
         vcpu_fault(vcpu, VECTOR_GP, true, 0);

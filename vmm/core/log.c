@@ -52,9 +52,8 @@ size_t log_read(uint64_t *offset, uint8_t *bytes, size_t count) {
     spin_lock(&ring_lock);
     uint64_t first = ring_next > LOG_BYTES ? ring_next - LOG_BYTES : 0;
     if (*offset < first || *offset > ring_next) { *offset = first; }
-    while (copied < count && *offset + copied < ring_next) {
+    for (; copied < count && *offset + copied < ring_next; copied++) {
         bytes[copied] = (uint8_t)ring[(*offset + copied) % LOG_BYTES];
-        copied++;
     }
     spin_unlock(&ring_lock);
     return copied;

@@ -13,8 +13,7 @@ __attribute__((noreturn)) void stack_switch(void *top, void (*function)(void));
 
 static void start_screen(bool mapped_low) {
     const struct screen_mode *mode = &platform.boot.screen;
-    bool low = mode->address + screen_bytes(mode) <= BOOT_MAP_END;
-    if (low == mapped_low) { screen_init(mode); }
+    if ((mode->address + screen_bytes(mode) <= BOOT_MAP_END) == mapped_low) { screen_init(mode); }
 }
 
 static void read_cpu_limits(void) {

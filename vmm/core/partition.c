@@ -15,8 +15,7 @@ struct partition *partition_find(uint32_t id) {
 static bool name_is_valid(const char *name) {
     size_t i = 0;
     for (; i < MULLION_NAME_BYTES && name[i] != 0; i++) {
-        bool letter = name[i] >= 'a' && name[i] <= 'z';
-        bool digit = name[i] >= '0' && name[i] <= '9';
+        bool letter = name[i] >= 'a' && name[i] <= 'z', digit = name[i] >= '0' && name[i] <= '9';
         if (!letter && !digit && name[i] != '-') { return false; }
     }
     return i > 0 && i < MULLION_NAME_BYTES;
@@ -205,25 +204,22 @@ static void vcpu_prepare(struct vcpu *vcpu) {
     x2apic_reset(&vcpu->apic, vcpu->index, vcpu->index == 0, (uint32_t)tsc_khz());
 }
 
-static int check_entry(const struct mullion_partition_start *entry) {
+static bool entry_is_valid(const struct mullion_partition_start *entry) {
     bool long_mode = entry->mode == MULLION_ENTRY_LONG64;
     bool cr3_fits = long_mode ? entry->cr3 % PAGE_BYTES == 0 && entry->cr3 < platform.window_gpa : entry->cr3 == 0;
     bool in_range = entry->mode < MULLION_ENTRY_COUNT && (long_mode || (entry->rip | entry->rsp) <= UINT32_MAX);
     bool canonical = (entry->rip | entry->rsp) < BIT(47);
-    return cr3_fits && in_range && canonical ? 0 : -MULLION_E_ENTRY;
+    return cr3_fits && in_range && canonical;
 }
 
 int partition_start(struct partition *p, const struct mullion_partition_start *entry) {
-    int error = check_entry(entry);
-    if (error != 0 || p->state != MULLION_STATE_DEFINED || p->range_count == 0) {
-        return error != 0 ? error : -MULLION_E_STATE;
-    }
+    if (!entry_is_valid(entry)) { return -MULLION_E_ENTRY; }
+    if (p->state != MULLION_STATE_DEFINED || p->range_count == 0) { return -MULLION_E_STATE; }
     loading_close(p);
     for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_prepare(p->vcpus[i]); }
     struct vcpu *first = p->vcpus[0];
-    struct hvm_entry state = {.mode = entry->mode == MULLION_ENTRY_LONG64 ? HVM_ENTRY_LONG64 : HVM_ENTRY_PROTECTED32,
-                              .rip = entry->rip,
-                              .cr3 = entry->cr3};
+    bool long_mode = entry->mode == MULLION_ENTRY_LONG64;
+    struct hvm_entry state = {long_mode ? HVM_ENTRY_LONG64 : HVM_ENTRY_PROTECTED32, entry->rip, entry->cr3, 0};
     hvm->vcpu_reset(first, &state);
     hvm->write(first, HVM_RSP, entry->rsp);
     first->gpr[RBX] = entry->rbx;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/core.h"
 
-#define POLL_BUSY_US 1000u
-#define POLL_IDLE_US 10000u
+enum { POLL_BUSY_US = 1000, POLL_IDLE_US = 10000 };
 
 static uint64_t next_poll; /* CPU 0: when the host console is looked at again */
 
@@ -11,11 +10,9 @@ static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 /** An NMI that the VMM did not send is the hardware's way to report trouble (memory, PCI, a button). */
 static void report_nmis(void) {
     static uint64_t reported;
-    uint64_t count = trap_nmi_count();
-    if (count != reported) {
-        log_line("%lu NMI received: the hardware reports an error, or somebody pressed NMI", count - reported);
-    }
-    reported = count;
+    uint64_t new = trap_nmi_count() - reported;
+    if (new != 0) { log_line("%lu NMI received: the hardware reports an error, or somebody pressed NMI", new); }
+    reported += new;
 }
 
 /** CPU 0 looks after the host console, often while there is traffic, and the power button. */
@@ -100,11 +97,9 @@ static bool wakes(const struct vcpu *vcpu) {
 }
 
 static void note_stay(struct vcpu *vcpu, uint64_t entry_tsc) {
-    if (vcpu->last_exit_tsc != 0) {
-        uint64_t stay = entry_tsc - vcpu->last_exit_tsc - vcpu->idle_since_exit;
-        uint64_t *longest = &vcpu->counters.longest[vcpu->exit_reason];
-        *longest = stay > *longest ? stay : *longest;
-    }
+    uint64_t stay = vcpu->last_exit_tsc != 0 ? entry_tsc - vcpu->last_exit_tsc - vcpu->idle_since_exit : 0;
+    uint64_t *longest = &vcpu->counters.longest[vcpu->exit_reason];
+    *longest = stay > *longest ? stay : *longest;
     vcpu->idle_since_exit = 0;
 }
 

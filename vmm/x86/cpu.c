@@ -64,8 +64,7 @@ void cpu_set_boot(uint32_t apic_id) {
             return;
         }
     }
-    log_fatal("the boot CPU (APIC %u) is not in the firmware's MADT; the ACPI tables are damaged; update the "
-              "firmware",
+    log_fatal("the boot CPU (APIC %u) is not in the firmware's MADT; the ACPI tables are damaged; update the firmware",
               apic_id);
 }
 
@@ -126,18 +125,14 @@ void cpu_load(struct cpu *cpu) {
     cpu->smap = (cr4 & CR4_SMAP) != 0;
 }
 
-static void report_exception(const struct trap_frame *frame) {
-    log_fatal("exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
-              "VMM or a hardware fault; report this line",
-              frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
-}
-
 void trap_handle(const struct trap_frame *frame) {
     if (frame->vector == VECTOR_NMI) {
         smp_halt_if_told();
         __atomic_fetch_add(&nmi_count, 1, __ATOMIC_RELAXED);
     } else if (frame->vector < EXCEPTION_COUNT) {
-        report_exception(frame);
+        log_fatal("exception %lu (error 0x%lx) in the VMM at 0x%lx, RSP 0x%lx, CR2 0x%lx, CPU %u; this is a bug in the "
+                  "VMM or a hardware fault; report this line",
+                  frame->vector, frame->error, frame->rip, frame->rsp, read_cr2(), this_cpu()->index);
     } else if (frame->vector != VECTOR_SPURIOUS) {
         if (frame->vector == VECTOR_TIMER) { this_cpu()->timer_deadline = 0; }
         passthrough_interrupt((uint8_t)frame->vector);

@@ -94,8 +94,7 @@ static bool write_x2apic(struct vcpu *vcpu, uint32_t msr, uint64_t value) {
 /** LMA is the CPU's; LME cannot change while paging is on. */
 static bool write_efer(struct vcpu *vcpu, uint64_t value) {
     uint64_t now = hvm->read(vcpu, HVM_EFER);
-    bool lme_changes = ((value ^ now) & EFER_LME) != 0;
-    bool paging = (hvm->read(vcpu, HVM_CR0) & CR0_PG) != 0;
+    bool lme_changes = ((value ^ now) & EFER_LME) != 0, paging = (hvm->read(vcpu, HVM_CR0) & CR0_PG) != 0;
     if ((value & ~EFER_GUEST_BITS) != 0 || (lme_changes && paging)) { return false; }
     hvm->write(vcpu, HVM_EFER, (value & ~EFER_LMA) | (now & EFER_LMA));
     hvm->vcpu_flush(vcpu);

@@ -24,15 +24,14 @@ static void *window_open(hpa_t address, size_t bytes) {
     struct cpu *cpu = this_cpu();
     uint64_t frame = align_down(address.v, FRAME_BYTES), offset = address.v - frame;
     ASSERT(bytes <= FRAME_BYTES - offset && frame != 0);
-    for (uint32_t slot = 0; slot < CPU_WINDOWS; slot++) {
-        if (cpu->windows[slot] == frame) {
-            cpu->window_used = slot;
-            return window_address(cpu, slot) + offset;
-        }
+    uint32_t slot = 0;
+    while (slot < CPU_WINDOWS && cpu->windows[slot] != frame) { slot++; }
+    if (slot == CPU_WINDOWS) {
+        slot = (cpu->window_used + 1) % CPU_WINDOWS;
+        map(cpu, slot, frame);
     }
-    cpu->window_used = (cpu->window_used + 1) % CPU_WINDOWS;
-    map(cpu, cpu->window_used, frame);
-    return window_address(cpu, cpu->window_used) + offset;
+    cpu->window_used = slot;
+    return window_address(cpu, slot) + offset;
 }
 
 static void reach_user_pages(bool allowed) {

@@ -19,58 +19,56 @@ struct exit_row {
 static exit_handler handle_port, handle_msr, handle_npf, handle_cr_write, handle_exception;
 
 /* Verdicts that need no name of a handler of this file. */
-#define NOT_INTERCEPTED                                                                                                \
-    { exit_refuse, MULLION_EXIT_UNKNOWN, true }
-#define UNDEFINED                                                                                                      \
-    { exit_undefined, MULLION_EXIT_VIRT_INSTRUCTION, false }
+#define NOT_INTERCEPTED exit_refuse, MULLION_EXIT_UNKNOWN, true
+#define UNDEFINED       exit_undefined, MULLION_EXIT_VIRT_INSTRUCTION, false
 
 static const struct exit_row rows[CODE_LIMIT] = {
-    [0x00 ... 0x13] = NOT_INTERCEPTED,                              /* CR_READ, CR_WRITE */
+    [0x00 ... 0x13] = {NOT_INTERCEPTED},                            /* CR_READ, CR_WRITE */
     [0x14] = {handle_cr_write, MULLION_EXIT_CR_WRITE, false},       /* CR4_WRITE */
-    [0x15 ... 0x17] = NOT_INTERCEPTED,                              /* CR_WRITE */
+    [0x15 ... 0x17] = {NOT_INTERCEPTED},                            /* CR_WRITE */
     [0x18] = {handle_cr_write, MULLION_EXIT_CR_WRITE, false},       /* CR8_WRITE */
-    [0x19 ... 0x40] = NOT_INTERCEPTED,                              /* CR_WRITE, DR_READ, DR_WRITE, EXCP_DE */
+    [0x19 ... 0x40] = {NOT_INTERCEPTED},                            /* CR_WRITE, DR_READ, DR_WRITE, EXCP_DE */
     [0x41] = {handle_exception, MULLION_EXIT_EXCEPTION, false},     /* EXCP_DB */
-    [0x42 ... 0x50] = NOT_INTERCEPTED,                              /* EXCP */
+    [0x42 ... 0x50] = {NOT_INTERCEPTED},                            /* EXCP */
     [0x51] = {handle_exception, MULLION_EXIT_EXCEPTION, false},     /* EXCP_AC */
     [0x52] = {exit_machine_check, MULLION_EXIT_EXCEPTION, false},   /* EXCP_MC */
-    [0x53 ... 0x5f] = NOT_INTERCEPTED,                              /* EXCP */
+    [0x53 ... 0x5f] = {NOT_INTERCEPTED},                            /* EXCP */
     [0x60] = {exit_interrupt, MULLION_EXIT_INTERRUPT, false},       /* INTR */
     [0x61 ... 0x62] = {exit_interrupt, MULLION_EXIT_NMI, false},    /* NMI, SMI */
     [0x63] = {exit_interrupt, MULLION_EXIT_INIT, false},            /* INIT */
     [0x64] = {exit_interrupt, MULLION_EXIT_INTERRUPT_WINDOW, true}, /* VINTR */
-    [0x65 ... 0x6e] = NOT_INTERCEPTED, /* CR0_SEL_WRITE, DESCRIPTOR_READ, DESCRIPTOR_WRITE, RDTSC */
+    [0x65 ... 0x6e] = {NOT_INTERCEPTED}, /* CR0_SEL_WRITE, DESCRIPTOR_READ, DESCRIPTOR_WRITE, RDTSC */
     [0x6f] = {exit_protection, MULLION_EXIT_OTHER_REFLECTED, false},         /* RDPMC */
-    [0x70 ... 0x71] = NOT_INTERCEPTED,                                       /* PUSHF, POPF */
+    [0x70 ... 0x71] = {NOT_INTERCEPTED},                                     /* PUSHF, POPF */
     [0x72] = {exit_cpuid, MULLION_EXIT_CPUID, false},                        /* CPUID */
-    [0x73] = UNDEFINED,                                                      /* RSM */
+    [0x73] = {UNDEFINED},                                                    /* RSM */
     [0x74] = {svm_nmi_handler_ends, MULLION_EXIT_INTERRUPT_WINDOW, true},    /* IRET */
-    [0x75] = NOT_INTERCEPTED,                                                /* SWINT */
+    [0x75] = {NOT_INTERCEPTED},                                              /* SWINT */
     [0x76] = {exit_ignore, MULLION_EXIT_CACHE_CONTROL, false},               /* INVD */
-    [0x77] = NOT_INTERCEPTED,                                                /* PAUSE */
+    [0x77] = {NOT_INTERCEPTED},                                              /* PAUSE */
     [0x78] = {exit_hlt, MULLION_EXIT_HLT, false},                            /* HLT */
-    [0x79] = NOT_INTERCEPTED,                                                /* INVLPG */
-    [0x7a] = UNDEFINED,                                                      /* INVLPGA */
+    [0x79] = {NOT_INTERCEPTED},                                              /* INVLPG */
+    [0x7a] = {UNDEFINED},                                                    /* INVLPGA */
     [0x7b] = {handle_port, MULLION_EXIT_PORT, false},                        /* IOIO */
     [0x7c] = {handle_msr, MULLION_EXIT_MSR, false},                          /* MSR */
-    [0x7d] = NOT_INTERCEPTED,                                                /* TASK_SWITCH */
+    [0x7d] = {NOT_INTERCEPTED},                                              /* TASK_SWITCH */
     [0x7e] = {exit_refuse, MULLION_EXIT_OTHER_REFLECTED, false},             /* FERR_FREEZE */
     [0x7f] = {exit_shutdown, MULLION_EXIT_SHUTDOWN, false},                  /* SHUTDOWN */
-    [0x80] = UNDEFINED,                                                      /* VMRUN */
+    [0x80] = {UNDEFINED},                                                    /* VMRUN */
     [0x81] = {exit_hypercall, MULLION_EXIT_HYPERCALL, false},                /* VMMCALL */
-    [0x82 ... 0x86] = UNDEFINED,                                             /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
-    [0x87 ... 0x88] = NOT_INTERCEPTED,                                       /* RDTSCP, ICEBP */
+    [0x82 ... 0x86] = {UNDEFINED},                                           /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
+    [0x87 ... 0x88] = {NOT_INTERCEPTED},                                     /* RDTSCP, ICEBP */
     [0x89] = {exit_ignore, MULLION_EXIT_CACHE_CONTROL, false},               /* WBINVD */
     [0x8a ... 0x8c] = {exit_undefined, MULLION_EXIT_MONITOR, false},         /* MONITOR, MWAIT, MWAIT_CONDITIONAL */
     [0x8d] = {exit_xsetbv, MULLION_EXIT_XSETBV, false},                      /* XSETBV */
     [0x8e] = {exit_undefined, MULLION_EXIT_OTHER_REFLECTED, false},          /* RDPRU */
-    [0x8f ... 0x9f] = NOT_INTERCEPTED,                                       /* EFER_WRITE_TRAP, CR_WRITE_TRAP */
+    [0x8f ... 0x9f] = {NOT_INTERCEPTED},                                     /* EFER_WRITE_TRAP, CR_WRITE_TRAP */
     [0xa0 ... 0xa1] = {exit_undefined, MULLION_EXIT_OTHER_REFLECTED, false}, /* INVLPGB, INVLPGB_ILLEGAL */
-    [0xa2] = NOT_INTERCEPTED,                                                /* INVPCID */
+    [0xa2] = {NOT_INTERCEPTED},                                              /* INVPCID */
     [0xa3 ... 0xa4] = {exit_undefined, MULLION_EXIT_OTHER_REFLECTED, false}, /* MCOMMIT, TLBSYNC */
-    [0xa5 ... 0xa6] = NOT_INTERCEPTED,                                       /* BUSLOCK, IDLE_HLT */
+    [0xa5 ... 0xa6] = {NOT_INTERCEPTED},                                     /* BUSLOCK, IDLE_HLT */
     [0x400] = {handle_npf, MULLION_EXIT_MMIO, false},                        /* NPF */
-    [0x401 ... 0x403] = NOT_INTERCEPTED, /* AVIC_INCOMPLETE_IPI, AVIC_NOACCEL, VMGEXIT */
+    [0x401 ... 0x403] = {NOT_INTERCEPTED}, /* AVIC_INCOMPLETE_IPI, AVIC_NOACCEL, VMGEXIT */
 };
 
 static const struct exit_row entry_failed = {exit_entry_failed, MULLION_EXIT_UNKNOWN, true};

@@ -33,8 +33,7 @@ static const char *svm_missing(void) {
                "firmware set-up";
     }
     if ((cpuid(SVM_LEAF, 0).edx & SVM_EDX_NPT) == 0) {
-        return "no nested paging (NPT); the CPU's SVM lacks it (CPUID 8000000A EDX bit 0); use a CPU that "
-               "has it";
+        return "no nested paging (NPT); the CPU's SVM lacks it (CPUID 8000000A EDX bit 0); use a CPU that has it";
     }
     return NULL;
 }
@@ -232,23 +231,12 @@ void svm_nmi_handler_ends(struct vcpu *vcpu) {
     set_intercept(vmcb_of(vcpu), SVM_EXIT_IRET, false);
 }
 
+// clang-format off
 const struct hvm_ops svm_ops = {
-    .name = "SVM",
-    .missing = svm_missing,
-    .init = svm_init,
-    .cpu_enable = svm_cpu_enable,
-    .vcpu_create = svm_vcpu_create,
-    .vcpu_destroy = svm_vcpu_destroy,
-    .vcpu_reset = svm_vcpu_reset,
-    .vcpu_flush = svm_vcpu_flush,
-    .run = svm_run,
-    .handle_exit = svm_handle_exit,
-    .read = svm_read,
-    .write = svm_write,
-    .code = svm_code,
-    .known_length = svm_known_length,
-    .skip = svm_skip,
-    .in_shadow = svm_in_shadow,
-    .want_window = svm_want_window,
-    .inject = svm_inject,
+    .name = "SVM", .missing = svm_missing, .init = svm_init, .cpu_enable = svm_cpu_enable,
+    .vcpu_create = svm_vcpu_create, .vcpu_destroy = svm_vcpu_destroy, .vcpu_reset = svm_vcpu_reset,
+    .vcpu_flush = svm_vcpu_flush, .run = svm_run, .handle_exit = svm_handle_exit,
+    .read = svm_read, .write = svm_write, .code = svm_code, .known_length = svm_known_length, .skip = svm_skip,
+    .in_shadow = svm_in_shadow, .want_window = svm_want_window, .inject = svm_inject,
 };
+// clang-format on

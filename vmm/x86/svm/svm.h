@@ -11,8 +11,7 @@ static inline struct vmcb *vmcb_of(const struct vcpu *vcpu) { return vcpu->vendo
 void svm_handle_exit(struct vcpu *vcpu);
 
 /* Exit codes whose intercepts are set on demand. */
-#define SVM_EXIT_VINTR 0x64u
-#define SVM_EXIT_IRET  0x74u
+enum { SVM_EXIT_VINTR = 0x64, SVM_EXIT_IRET = 0x74 };
 
 /** The intercept words of a fresh VMCB: what the total table has a verdict for, but the two above. */
 void svm_intercepts(uint32_t words[6]);
