@@ -40,7 +40,7 @@ void interrupt_deliver_message(const struct partition *p, const struct ioapic_me
 
 static uint64_t host_bar_offset, host_bar_value;
 
-uint64_t passthrough_read(const struct partition *p, uint64_t offset, unsigned bytes)
+uint64_t passthrough_read(struct partition *p, uint64_t offset, unsigned bytes)
 {
     (void)p;
     (void)bytes;
@@ -48,7 +48,7 @@ uint64_t passthrough_read(const struct partition *p, uint64_t offset, unsigned b
     return 0x8877665544332211;
 }
 
-void passthrough_write(const struct partition *p, uint64_t offset, unsigned bytes, uint64_t value)
+void passthrough_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value)
 {
     (void)p;
     (void)bytes;

@@ -4,15 +4,13 @@
 enum { FRAME_SCRUBBING = MULLION_OWNER_COUNT, SCRUB_EVENT_FRAMES = 32 };
 
 static struct frame *frames;
-static uint64_t frame_count;
-static uint64_t dirty_count, scrubbed_count, scrub_cursor;
+static uint64_t frame_count, dirty_count, scrubbed_count, scrub_cursor;
 static struct spinlock lock;
 
 void frames_init(struct frame *table, uint64_t end) {
     frames = table;
     frame_count = end / FRAME_BYTES;
-    dirty_count = 0;
-    scrub_cursor = 0;
+    dirty_count = scrub_cursor = 0;
     for (uint64_t i = 0; i < frame_count; i++) { frames[i] = (struct frame){MULLION_OWNER_RESERVED, 0}; }
 }
 
@@ -35,8 +33,7 @@ void frames_reserve(uint64_t start, uint64_t bytes, enum mullion_owner owner) {
 }
 
 hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint32_t partition) {
-    uint64_t wanted = bytes / FRAME_BYTES;
-    uint64_t length = 0;
+    uint64_t wanted = bytes / FRAME_BYTES, length = 0;
     uint64_t last = limit / FRAME_BYTES < frame_count ? limit / FRAME_BYTES : frame_count;
     for (uint64_t i = last; i-- > 1;) {
         length = frames[i].owner == MULLION_OWNER_DIRTY ? length + 1 : 0;
@@ -62,18 +59,17 @@ static struct frame frame_at(uint64_t index) {
     return index < frame_count ? frames[index] : (struct frame){MULLION_OWNER_RESERVED, 0};
 }
 
-int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed, uint32_t *failed_owner) {
-    uint64_t first = start.v / FRAME_BYTES;
-    uint64_t count = bytes / FRAME_BYTES;
+int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, uint64_t *failed, uint32_t *failed_owner) {
+    uint64_t first = start.v / FRAME_BYTES, end = first + bytes / FRAME_BYTES;
     int error = 0;
     spin_lock(&lock);
-    for (uint64_t i = first; i < first + count && error == 0; i++) {
+    for (uint64_t i = first; i < end && error == 0; i++) {
         struct frame frame = frame_at(i);
         error = claim_error(frame);
-        *failed = hpa(i * FRAME_BYTES);
+        *failed = error != 0 ? i * FRAME_BYTES : 0;
         *failed_owner = (uint32_t)frame.owner << 16 | frame.partition;
     }
-    for (uint64_t i = first; i < first + count && error == 0; i++) { set_owner(i, MULLION_OWNER_PARTITION, partition); }
+    for (uint64_t i = first; i < end && error == 0; i++) { set_owner(i, MULLION_OWNER_PARTITION, partition); }
     spin_unlock(&lock);
     return error;
 }

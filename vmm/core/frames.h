@@ -33,9 +33,10 @@ hpa_t frames_take(uint64_t bytes, uint64_t limit, enum mullion_owner owner, uint
 
 /**
  * Gives free frames to a partition, all or none. Range 2 MiB aligned. Errors: -MULLION_E_MEMORY_NOT_RAM,
- * _BUSY, _DIRTY with *failed = the first offending frame and *failed_owner = owner << 16 | partition.
+ * _BUSY, _DIRTY with *failed = the address of the first offending frame (else 0) and *failed_owner = owner << 16 |
+ * partition.
  */
-int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, hpa_t *failed, uint32_t *failed_owner);
+int frames_claim(hpa_t start, uint64_t bytes, uint32_t partition, uint64_t *failed, uint32_t *failed_owner);
 
 /** Takes frames from a partition: they become dirty. */
 void frames_release(hpa_t start, uint64_t bytes);

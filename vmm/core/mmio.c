@@ -28,19 +28,11 @@ static void write_ecam(struct partition *p, uint64_t offset, unsigned bytes, uin
     pci_ecam_write(&p->pci, offset, bytes, value);
 }
 
-static uint64_t read_host_bar(struct partition *p, uint64_t offset, unsigned bytes) {
-    return passthrough_read(p, offset, bytes);
-}
-
-static void write_host_bar(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
-    passthrough_write(p, offset, bytes, value);
-}
-
 static const struct mmio_row rows[] = {
     {MACHINE_IOAPIC_BASE, MACHINE_IOAPIC_BYTES, read_ioapic, write_ioapic},
     {MACHINE_ECAM_BASE, MACHINE_ECAM_BYTES, read_ecam, write_ecam},
     {MACHINE_PORT_BAR_BASE, (MACHINE_SLOTS * MACHINE_PORT_BAR_BYTES), ports_read, ports_write},
-    {MACHINE_HOST_BAR_BASE, MACHINE_PCI_MMIO_END - MACHINE_HOST_BAR_BASE, read_host_bar, write_host_bar},
+    {MACHINE_HOST_BAR_BASE, MACHINE_PCI_MMIO_END - MACHINE_HOST_BAR_BASE, passthrough_read, passthrough_write},
 };
 
 static const struct mmio_row *row_of(uint64_t address) {

@@ -18,10 +18,8 @@ static int check_guest_range(const struct partition *p, const struct mullion_par
     if (request->hpa + request->bytes < request->hpa) { return -MULLION_E_MEMORY_NOT_RAM; }
     if (p->range_count == MULLION_MAX_RANGES) { return -MULLION_E_RANGE_LIMIT; }
     if (!is_ram_place(request->gpa, request->bytes)) { return -MULLION_E_GPA_OVERLAP; }
-    for (uint32_t i = 0; i < p->range_count; i++) {
-        if (overlaps(request->gpa, request->bytes, p->ranges[i].gpa.v, p->ranges[i].bytes)) {
-            return -MULLION_E_GPA_OVERLAP;
-        }
+    for (const struct memory_range *r = p->ranges; r < p->ranges + p->range_count; r++) {
+        if (overlaps(request->gpa, request->bytes, r->gpa.v, r->bytes)) { return -MULLION_E_GPA_OVERLAP; }
     }
     return 0;
 }
@@ -29,12 +27,9 @@ static int check_guest_range(const struct partition *p, const struct mullion_par
 int partition_add_memory(struct mullion_partition_add_memory *request) {
     struct partition *p = partition_find(request->id);
     if (p->state != MULLION_STATE_DEFINED || p->start_count != 0) { return -MULLION_E_STATE; }
-    hpa_t failed = hpa(0);
     int error = check_guest_range(p, request);
-    if (error == 0) {
-        error = frames_claim(hpa(request->hpa), request->bytes, p->id, &failed, &request->failed_owner);
-        request->failed_hpa = error != 0 ? failed.v : 0;
-    }
+    if (error != 0) { return error; }
+    error = frames_claim(hpa(request->hpa), request->bytes, p->id, &request->failed_hpa, &request->failed_owner);
     if (error != 0) { return error; }
     error = npt_map(&p->npt, gpa(request->gpa), hpa(request->hpa), request->bytes, true);
     if (error != 0) {
@@ -46,10 +41,9 @@ int partition_add_memory(struct mullion_partition_add_memory *request) {
 }
 
 bool partition_translate(const struct partition *p, gpa_t address, hpa_t *to, uint64_t *left) {
-    for (uint32_t i = 0; i < p->range_count; i++) {
-        const struct memory_range *range = &p->ranges[i];
-        if (address.v >= range->gpa.v && address.v - range->gpa.v < range->bytes) {
-            uint64_t offset = address.v - range->gpa.v;
+    for (const struct memory_range *range = p->ranges; range < p->ranges + p->range_count; range++) {
+        uint64_t offset = address.v - range->gpa.v;
+        if (address.v >= range->gpa.v && offset < range->bytes) {
             *to = hpa(range->hpa.v + offset);
             *left = range->bytes - offset;
             return true;
@@ -77,20 +71,20 @@ static size_t piece(const struct partition *p, uint64_t at, size_t wanted, hpa_t
     return wanted < bytes ? wanted : (size_t)bytes;
 }
 
-void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes) {
+/** One way: `to` or `from` is NULL. */
+static void transfer(const struct partition *p, uint64_t at, uint8_t *to, const uint8_t *from, size_t bytes) {
     hpa_t host;
     for (size_t done = 0, step; done < bytes; done += step) {
-        step = piece(p, from + done, bytes - done, &host);
-        window_read(host, (uint8_t *)to + done, step);
+        step = piece(p, at + done, bytes - done, &host);
+        if (to != NULL) { window_read(host, to + done, step); }
+        if (from != NULL) { window_write(host, from + done, step); }
     }
 }
 
+void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes) { transfer(p, from, to, NULL, bytes); }
+
 void ram_write(const struct partition *p, uint64_t to, const void *from, size_t bytes) {
-    hpa_t host;
-    for (size_t done = 0, step; done < bytes; done += step) {
-        step = piece(p, to + done, bytes - done, &host);
-        window_write(host, (const uint8_t *)from + done, step);
-    }
+    transfer(p, to, NULL, from, bytes);
 }
 
 void ram_copy(const struct partition *to, uint64_t to_at, const struct partition *from, uint64_t from_at,

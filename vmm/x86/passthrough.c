@@ -2,15 +2,13 @@
 #include "core/core.h"
 #include "dev/msix.h"
 
-#define CONFIG_BYTES     256u /* mechanism 1 reaches no more: extended capabilities exist for nobody */
-#define ALL              UINT32_MAX
-#define TABLE_SPACING    0x10000ull /* 2048 entries, not page aligned, fit */
-#define TABLE_BAR        7u
-#define EXPRESS_CAN_FLR  BIT(28)
-#define EXPRESS_FLR      BIT(15)
-#define PM_NO_SOFT_RESET BIT(3)
+#define CONFIG_BYTES  256u /* mechanism 1 reaches no more: extended capabilities exist for nobody */
+#define ALL           UINT32_MAX
+#define TABLE_SPACING 0x10000ull /* 2048 entries, not page aligned, fit */
+#define TABLE_BAR     7u
 
-enum { PM_STATE = 3, /* D3hot, or the field */ D3HOT_US = 10000, BRIDGE_BUSES = 0x18, VECTOR_FIRST = 0x30 };
+enum { EXPRESS_FLR = 1 << 15, EXPRESS_CAN_FLR = 1 << 28, PM_STATE = 3 /* D3hot, or the field */ };
+enum { PM_NO_SOFT_RESET = 1 << 3, D3HOT_US = 10000, BRIDGE_BUSES = 0x18, VECTOR_FIRST = 0x30 };
 
 struct passed {
     struct pci_host_function *host;
@@ -165,13 +163,13 @@ static struct passed *trapping(const struct partition *p, uint64_t address) {
     return NULL;
 }
 
-uint64_t passthrough_read(const struct partition *p, uint64_t offset, unsigned bytes) {
+uint64_t passthrough_read(struct partition *p, uint64_t offset, unsigned bytes) {
     const struct passed *f = trapping(p, MACHINE_HOST_BAR_BASE + offset);
     return f != NULL ? msix_table_read(&f->msix, MACHINE_HOST_BAR_BASE + offset - f->table, bytes) : UINT64_MAX;
 }
 
 /** The box's entry sends a message of the VMM's own to CPU 0, and is masked like the partition's. */
-void passthrough_write(const struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
+void passthrough_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value) {
     struct passed *f = trapping(p, MACHINE_HOST_BAR_BASE + offset);
     uint64_t at = f != NULL ? MACHINE_HOST_BAR_BASE + offset - f->table : 0, entry = at / MSIX_ENTRY_BYTES;
     if (f == NULL || entry >= f->msix.count) { return; }

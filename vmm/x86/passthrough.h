@@ -22,8 +22,8 @@ int passthrough_wake(const struct partition *p);
 void passthrough_release(const struct partition *p);
 
 /** Access to `offset` in the partition's window of host BARs, where nothing is mapped: trapped pages, or nothing. */
-uint64_t passthrough_read(const struct partition *p, uint64_t offset, unsigned bytes);
-void passthrough_write(const struct partition *p, uint64_t offset, unsigned bytes, uint64_t value);
+uint64_t passthrough_read(struct partition *p, uint64_t offset, unsigned bytes);
+void passthrough_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t value);
 
 /** A host vector has arrived on CPU 0; one that belongs to no function is ignored. */
 void passthrough_interrupt(uint8_t vector);
