@@ -71,11 +71,8 @@ void ports_write(struct partition *p, uint64_t offset, unsigned bytes, uint64_t 
     enum virtio_effect effect = virtio_write(&port->end.virtio, offset % MACHINE_PORT_BAR_BYTES, bytes, value);
     send_unmasked(port);
     spin_unlock(&port->lock);
-    switch (effect) {
-    case VIRTIO_NOTHING: break;
-    case VIRTIO_RUNS: link_run(&port->end); break;
-    case VIRTIO_RESET: link_reset(&port->end); break;
-    }
+    if (effect == VIRTIO_RUNS) { link_run(&port->end); }
+    if (effect == VIRTIO_RESET) { link_reset(&port->end); }
 }
 
 /* ---- work ---- */

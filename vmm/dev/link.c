@@ -80,20 +80,13 @@ static void move(struct turn *t, struct cursor *to, struct cursor *from, uint64_
 /** Leaves of the header what is known and makes sense for a frame of `bytes`. */
 static bool clean_header(struct net_header *h, uint64_t bytes) {
     bool csum = (h->flags & NEEDS_CSUM) != 0, gso = h->gso_type != GSO_NONE;
-    struct net_header clean = {.flags = csum ? NEEDS_CSUM : 0, .gso_type = h->gso_type};
-    if (csum) {
-        if (h->csum_start < ETHERNET_HEADER || h->csum_start + h->csum_offset + 2ull > bytes) { return false; }
-        clean.csum_start = h->csum_start;
-        clean.csum_offset = h->csum_offset;
-    }
-    if (gso) {
-        bool known = h->gso_type == GSO_TCP4 || h->gso_type == GSO_TCP6;
-        if (!known || !csum || h->gso_bytes == 0 || h->header_bytes > bytes) { return false; }
-        if (bytes / h->gso_bytes > GSO_PIECES_MAX) { return false; }
-        clean.header_bytes = h->header_bytes;
-        clean.gso_bytes = h->gso_bytes;
-    }
-    *h = clean;
+    bool known = h->gso_type == GSO_TCP4 || h->gso_type == GSO_TCP6;
+    if (csum && (h->csum_start < ETHERNET_HEADER || h->csum_start + h->csum_offset + 2ull > bytes)) { return false; }
+    if (gso && (!known || !csum || h->gso_bytes == 0 || h->header_bytes > bytes)) { return false; }
+    if (gso && bytes / h->gso_bytes > GSO_PIECES_MAX) { return false; }
+    if (!csum) { h->csum_start = h->csum_offset = 0; }
+    if (!gso) { h->header_bytes = h->gso_bytes = 0; }
+    h->flags &= NEEDS_CSUM;
     return true;
 }
 
@@ -119,18 +112,12 @@ static enum outcome wait_for_buffers(struct turn *t) {
 /** Finds buffers for so many bytes; they stay in the receiver's ring. */
 static enum outcome collect(struct turn *t, uint64_t bytes) {
     struct virtqueue_list *list = &t->target;
-    bool mergeable = (t->to->virtio.features & VIRTIO_NET_F_MRG_RXBUF) != 0;
+    uint32_t most = (t->to->virtio.features & VIRTIO_NET_F_MRG_RXBUF) != 0 ? VIRTQUEUE_CHAINS_MAX : 1;
     list->chains = list->segments = 0;
     for (uint64_t found = 0; found < bytes; found += list->chain[list->chains - 1].bytes) {
-        if (list->chains == (mergeable ? VIRTQUEUE_CHAINS_MAX : 1) ||
-            list->segments + VIRTQUEUE_CHAIN_MAX > VIRTQUEUE_SEGMENTS_MAX) {
-            return DROP_FULL;
-        }
-        switch (virtqueue_fetch(&t->to->virtio.queues[VIRTIO_RX], t->to->ram, true, list)) {
-        case VIRTQUEUE_FETCHED: break;
-        case VIRTQUEUE_NONE: return wait_for_buffers(t);
-        case VIRTQUEUE_BROKEN: return RECEIVER_BROKEN;
-        }
+        if (list->chains == most || list->segments + VIRTQUEUE_CHAIN_MAX > VIRTQUEUE_SEGMENTS_MAX) { return DROP_FULL; }
+        enum virtqueue_result next = virtqueue_fetch(&t->to->virtio.queues[VIRTIO_RX], t->to->ram, true, list);
+        if (next != VIRTQUEUE_FETCHED) { return next == VIRTQUEUE_NONE ? wait_for_buffers(t) : RECEIVER_BROKEN; }
     }
     return MOVED;
 }
@@ -242,11 +229,8 @@ static void serve(struct turn *t, uint64_t start) {
     interrupt_if_wanted(t->from, VIRTIO_TX);
     if (d->up) { interrupt_if_wanted(t->to, VIRTIO_RX); }
     if (t->broken != NULL) { break_end(t->broken); }
-    if (spent(t)) {
-        /* The sender's guest first gets as long as this took: a flood has at most half of a CPU for its copying. */
-        uint64_t now = link_clock();
-        due = now + (now - start);
-    }
+    /* The sender's guest first gets as long as this took: a flood has at most half of a CPU for its copying. */
+    if (spent(t)) { due = 2 * link_clock() - start; }
     __atomic_store_n(&d->due, due, __ATOMIC_SEQ_CST);
     if (due != LINK_NEVER) { link_wake(t->from); }
 }
@@ -311,18 +295,13 @@ static void end_change(struct link_end *end, struct link_end *peer) {
     spin_unlock(&both_lock);
 }
 
-/** Clears no more than what is looked at first: the lists are large. */
-static void begin(struct turn *t, struct link_end *from) {
-    t->from = from;
-    t->bytes = t->source.descriptors = t->target.descriptors = 0;
-    t->broken = NULL;
-}
-
 bool link_pump(struct link_end *from) {
     struct link_direction *d = &from->out;
-    struct turn t;
-    begin(&t, from);
     uint64_t start = link_clock();
+    struct turn t; /* the lists are large: what is looked at first is all that gets a value */
+    t.from = from;
+    t.broken = NULL;
+    t.bytes = t.source.descriptors = t.target.descriptors = 0;
     __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
     while (t.broken == NULL && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
         __atomic_store_n(&d->again, false, __ATOMIC_SEQ_CST);
