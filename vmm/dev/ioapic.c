@@ -30,20 +30,13 @@ static uint32_t window_read(const struct ioapic *ioapic) {
         uint32_t index = ioapic->select - REGISTER_REDIRECTION;
         return (uint32_t)(ioapic->redirection[index / 2] >> (index % 2 * 32));
     }
-    switch (ioapic->select) {
-    case REGISTER_ID:
-    case REGISTER_ARBITRATION: return ioapic->id;
-    case REGISTER_VERSION: return VERSION_VALUE;
-    default: return 0;
-    }
+    if (ioapic->select == REGISTER_ID || ioapic->select == REGISTER_ARBITRATION) return ioapic->id;
+    return ioapic->select == REGISTER_VERSION ? VERSION_VALUE : 0;
 }
 
 uint32_t ioapic_read(const struct ioapic *ioapic, uint64_t offset) {
-    switch (offset) {
-    case OFFSET_SELECT: return ioapic->select;
-    case OFFSET_WINDOW: return window_read(ioapic);
-    default: return 0;
-    }
+    if (offset == OFFSET_SELECT) return ioapic->select;
+    return offset == OFFSET_WINDOW ? window_read(ioapic) : 0;
 }
 
 /* Sends the remembered edge of `pin` if its entry lets it through. The 8-bit broadcast means all of them in x2APIC mode
@@ -64,8 +57,7 @@ static bool redirection_write(struct ioapic *ioapic, uint32_t value, struct ioap
     uint32_t index = ioapic->select - REGISTER_REDIRECTION;
     unsigned shift = index % 2 * 32;
     uint64_t *entry = &ioapic->redirection[index / 2];
-    *entry = (*entry & ~(0xffffffffull << shift)) | ((uint64_t)value << shift);
-    *entry &= ENTRY_WRITABLE;
+    *entry = ((*entry & ~(0xffffffffull << shift)) | ((uint64_t)value << shift)) & ENTRY_WRITABLE;
     return deliver(ioapic, index / 2, message);
 }
 

@@ -11,8 +11,7 @@
 void power_reset(struct power *power) { __atomic_store_n(&power->events, 0, __ATOMIC_RELAXED); }
 
 uint8_t power_read(struct power *power, uint16_t port) {
-    if (port == MACHINE_PORT_EVENT) return __atomic_exchange_n(&power->events, 0, __ATOMIC_ACQ_REL);
-    return 0;
+    return port == MACHINE_PORT_EVENT ? __atomic_exchange_n(&power->events, 0, __ATOMIC_ACQ_REL) : 0;
 }
 
 enum power_effect power_write(struct power *power, uint16_t port, uint8_t value) {

@@ -8,8 +8,7 @@ enum reg { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 /* Bits of the registers; FCR is written where IIR is read. */
 enum { IER_RECEIVED = 0x01, IER_THR = 0x02, IER_WRITABLE = 0x0f };
 enum { IIR_NONE = 0x01, IIR_THR = 0x02, IIR_RECEIVED = 0x04, IIR_TIMEOUT = 0x0c, IIR_FIFOS = 0xc0 };
-enum { FCR_ENABLE = 0x01, FCR_CLEAR_RX = 0x02, FCR_TRIGGER = 0xc0 };
-enum { LCR_DLAB = 0x80 };
+enum { FCR_ENABLE = 0x01, FCR_CLEAR_RX = 0x02, FCR_TRIGGER = 0xc0, LCR_DLAB = 0x80 };
 enum { MCR_DTR = 0x01, MCR_RTS = 0x02, MCR_OUT1 = 0x04, MCR_OUT2 = 0x08, MCR_LOOP = 0x10, MCR_WRITABLE = 0x1f };
 enum { LSR_DATA_READY = 0x01, LSR_THR_EMPTY = 0x20, LSR_IDLE = 0x40 };
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
@@ -25,8 +24,7 @@ enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
 
 void uart_reset(struct uart *uart) {
     uart->ier = uart->lcr = uart->mcr = uart->scr = uart->divisor[0] = uart->divisor[1] = uart->fcr = 0;
-    uart->thr_empty_pending = false;
-    uart->line = false;
+    uart->thr_empty_pending = uart->line = false;
     uart->burst = 0;
     uart->input_head = uart->input_tail;
 }
@@ -36,8 +34,7 @@ static size_t input_pending(const struct uart *uart) { return (size_t)(uart->inp
 static void input_append(struct uart *uart, uint8_t byte) { uart->input[uart->input_tail++ % UART_INPUT_BYTES] = byte; }
 
 static uint8_t receive(struct uart *uart) {
-    if (input_pending(uart) == 0) return 0;
-    return uart->input[uart->input_head++ % UART_INPUT_BYTES];
+    return input_pending(uart) > 0 ? uart->input[uart->input_head++ % UART_INPUT_BYTES] : 0;
 }
 
 /* In loopback the receiver has its true size: drivers measure it. */
@@ -157,10 +154,8 @@ uint64_t uart_output_first(const struct uart *uart) {
 size_t uart_output(const struct uart *uart, uint64_t *offset, uint8_t *bytes, size_t count) {
     uint64_t first = uart_output_first(uart);
     if (*offset < first) *offset = first;
-    size_t copied = 0;
-    while (copied < count && *offset + copied < uart->output_next) {
-        bytes[copied] = uart->output[(*offset + copied) % UART_OUTPUT_BYTES];
-        copied++;
-    }
-    return copied;
+    uint64_t held = uart->output_next > *offset ? uart->output_next - *offset : 0;
+    if (count > held) count = held;
+    for (size_t i = 0; i < count; i++) bytes[i] = uart->output[(*offset + i) % UART_OUTPUT_BYTES];
+    return count;
 }

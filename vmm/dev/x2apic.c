@@ -14,8 +14,7 @@ enum { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR 
 
 /* Bits of the registers. ICR_BUSY is read-only, always 0; so are LVT_READ_ONLY, delivery status and remote IRR. */
 enum { BASE_BSP = 0x100, BASE_X2APIC = 0x400, BASE_ENABLED = 0x800 };
-enum { SVR_RESET = 0xff, SVR_ENABLED = 0x100 };
-enum { ESR_SEND_ILLEGAL = 0x20, ESR_RECEIVE_ILLEGAL = 0x40 };
+enum { SVR_RESET = 0xff, SVR_ENABLED = 0x100, ESR_SEND_ILLEGAL = 0x20, ESR_RECEIVE_ILLEGAL = 0x40 };
 enum { ICR_BUSY = 0x1000, ICR_LEVEL_ASSERT = 0x4000, ICR_LEVEL_TRIGGER = 0x8000 };
 enum { LVT_MODES = 0x700, LVT_READ_ONLY = 0x5000, LVT_MASKED = 0x10000 };
 
@@ -29,20 +28,15 @@ enum timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESE
 #define BITS_ABOVE(n) (~0ull << (n))
 
 /* Bits that must not be set in a write, per register; 0 = the register cannot be written. */
+// clang-format off
 static const uint64_t reserved_bits[] = {
-    [REG_TPR] = BITS_ABOVE(8),
-    [REG_EOI] = BITS_ABOVE(0),
-    [REG_SVR] = BITS_ABOVE(10),
-    [REG_ESR] = BITS_ABOVE(0),
+    [REG_TPR] = BITS_ABOVE(8), [REG_EOI] = BITS_ABOVE(0), [REG_SVR] = BITS_ABOVE(10), [REG_ESR] = BITS_ABOVE(0),
     [REG_ICR] = BIT(13) | BIT(16) | BIT(17) | 0xfff00000ull,
-    [REG_LVT] = ~0x710ffull,
-    [REG_LVT + LVT_THERMAL... REG_LVT + LVT_PERFORMANCE] = ~0x117ffull,
-    [REG_LVT + LVT_LINT0... REG_LVT + LVT_LINT1] = ~0x1f7ffull,
-    [REG_LVT + LVT_ERROR] = ~0x110ffull,
-    [REG_INITIAL_COUNT] = BITS_ABOVE(32),
-    [REG_DIVIDE] = ~0xbull,
-    [REG_SELF_IPI] = BITS_ABOVE(8),
+    [REG_LVT] = ~0x710ffull, [REG_LVT + LVT_THERMAL ... REG_LVT + LVT_PERFORMANCE] = ~0x117ffull,
+    [REG_LVT + LVT_LINT0 ... REG_LVT + LVT_LINT1] = ~0x1f7ffull, [REG_LVT + LVT_ERROR] = ~0x110ffull,
+    [REG_INITIAL_COUNT] = BITS_ABOVE(32), [REG_DIVIDE] = ~0xbull, [REG_SELF_IPI] = BITS_ABOVE(8),
 };
+// clang-format on
 
 _Static_assert(MACHINE_APIC_TIMER_KHZ == 1000000u, "the timer's arithmetic takes one count for one nanosecond");
 
@@ -55,13 +49,8 @@ static void mask_lvt(struct x2apic *apic) {
 }
 
 void x2apic_reset(struct x2apic *apic, uint32_t id, bool bsp, uint32_t tsc_khz) {
-    *apic = (struct x2apic){
-        .id = id,
-        .tsc_khz = tsc_khz,
-        .apic_base = BASE_ADDRESS | BASE_ENABLED | BASE_X2APIC | (bsp ? BASE_BSP : 0),
-        .svr = SVR_RESET,
-        .deadline_tsc = X2APIC_NO_DEADLINE,
-    };
+    *apic = (struct x2apic){.id = id, .tsc_khz = tsc_khz, .svr = SVR_RESET, .deadline_tsc = X2APIC_NO_DEADLINE};
+    apic->apic_base = BASE_ADDRESS | BASE_ENABLED | BASE_X2APIC | (bsp ? BASE_BSP : 0);
     mask_lvt(apic);
 }
 
@@ -157,8 +146,7 @@ static uint64_t period_ticks(const struct x2apic *apic) {
 static uint32_t current_count(const struct x2apic *apic, uint64_t now) {
     if (timer_mode(apic) == TIMER_TSC_DEADLINE || apic->deadline_tsc == X2APIC_NO_DEADLINE || apic->deadline_tsc <= now)
         return 0;
-    uint64_t left = apic->deadline_tsc - now;
-    uint64_t divisor = timer_divisor(apic);
+    uint64_t left = apic->deadline_tsc - now, divisor = timer_divisor(apic);
     if (left >= ticks_from_ns(apic, apic->timer_initial * divisor)) return apic->timer_initial;
     return (uint32_t)((scale(left, NS_PER_MS, apic->tsc_khz) + divisor - 1) / divisor);
 }
@@ -179,8 +167,7 @@ void x2apic_timer_poll(struct x2apic *apic, uint64_t now) {
     if (deadline == X2APIC_NO_DEADLINE || now < deadline) return;
     apic->deadline_tsc = X2APIC_NO_DEADLINE;
     if (timer_mode(apic) == TIMER_PERIODIC) {
-        uint64_t period = period_ticks(apic);
-        uint64_t late = now - deadline;
+        uint64_t period = period_ticks(apic), late = now - deadline;
         apic->deadline_tsc = deadline_after(now, period - late % period);
     }
     if (!(apic->lvt[LVT_TIMER] & LVT_MASKED)) x2apic_raise(apic, (uint8_t)apic->lvt[LVT_TIMER]);
@@ -205,11 +192,11 @@ static uint64_t read_tsc_deadline(const struct x2apic *apic, uint64_t now) {
 }
 
 /* 0 disarms. The largest value is our "not armed", so it becomes the largest but one: the same eternity. */
-static void write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now) {
+static int write_tsc_deadline(struct x2apic *apic, uint64_t value, uint64_t now) {
     x2apic_timer_poll(apic, now);
-    if (timer_mode(apic) != TIMER_TSC_DEADLINE) return;
     if (value == X2APIC_NO_DEADLINE) value--;
-    apic->deadline_tsc = value ? value : X2APIC_NO_DEADLINE;
+    if (timer_mode(apic) == TIMER_TSC_DEADLINE) apic->deadline_tsc = value ? value : X2APIC_NO_DEADLINE;
+    return 0;
 }
 
 /* ---- local vector table ---- */
@@ -317,13 +304,9 @@ static int write_register(struct x2apic *apic, uint32_t reg, uint64_t value, uin
 }
 
 int x2apic_write(struct x2apic *apic, uint32_t msr, uint64_t value, uint64_t now, enum x2apic_effect *effect) {
-    *effect = X2APIC_NOTHING;
+    *effect = msr == MSR_TSC_DEADLINE ? X2APIC_TIMER_CHANGED : X2APIC_NOTHING;
     if (msr == MSR_APIC_BASE) return value == apic->apic_base ? 0 : X2APIC_ERROR;
-    if (msr == MSR_TSC_DEADLINE) {
-        write_tsc_deadline(apic, value, now);
-        *effect = X2APIC_TIMER_CHANGED;
-        return 0;
-    }
+    if (msr == MSR_TSC_DEADLINE) return write_tsc_deadline(apic, value, now);
     uint32_t reg = msr - MSR_X2APIC_FIRST;
     bool exists = msr >= MSR_X2APIC_FIRST && reg < ARRAY_COUNT(reserved_bits) && reserved_bits[reg] != 0;
     return exists && !(value & reserved_bits[reg]) ? write_register(apic, reg, value, now, effect) : X2APIC_ERROR;

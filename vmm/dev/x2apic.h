@@ -9,9 +9,8 @@
 #include "core/types.h"
 
 #define X2APIC_NO_DEADLINE UINT64_MAX
-#define X2APIC_ERROR       (-1) /* the access gets #GP(0) */
-#define X2APIC_LVT_COUNT   6
 
+enum { X2APIC_LVT_COUNT = 6, X2APIC_ERROR = -1 /* the access gets #GP(0) */ };
 enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC_FIRST = 0x800, MSR_X2APIC_LAST = 0x8ff };
 
 /* Interrupt command register, AMD64 APM volume 2, section 16.5. */
