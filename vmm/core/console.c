@@ -14,10 +14,8 @@ struct port {
 };
 
 static struct port ports[] = {{0x3f8, false, 0}, {0x2f8, false, 0}}; /* COM1, COM2 */
-static char output[OUTPUT_BYTES];
-static uint64_t output_next;
-static uint8_t input[INPUT_BYTES];
-static uint64_t input_head, input_tail;
+static uint8_t output[OUTPUT_BYTES], input[INPUT_BYTES];
+static uint64_t output_next, input_head, input_tail;
 static struct spinlock lock;
 static bool panicking;
 
@@ -45,7 +43,7 @@ void console_init(void) {
 static void port_send(struct port *port) {
     while (port->sent != output_next && (inb(port->base + LSR) & LSR_THR_EMPTY) != 0) {
         for (int i = 0; i < UART_FIFO_BYTES && port->sent != output_next; i++) {
-            outb(port->base + RBR_THR, (uint8_t)output[port->sent++ % OUTPUT_BYTES]);
+            outb(port->base + RBR_THR, output[port->sent++ % OUTPUT_BYTES]);
         }
     }
 }
@@ -60,7 +58,7 @@ static void send(void) {
 }
 
 static void append(char c) {
-    output[output_next++ % OUTPUT_BYTES] = c;
+    output[output_next++ % OUTPUT_BYTES] = (uint8_t)c;
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
         if (output_next - ports[i].sent > OUTPUT_BYTES) { ports[i].sent = output_next - OUTPUT_BYTES; }
     }

@@ -43,8 +43,7 @@ static uint64_t find_place(uint64_t first, uint64_t limit, uint64_t step, uint64
 static void find_trampoline_page(void) {
     platform.trampoline_page = find_place(TRAMPOLINE_FIRST, TRAMPOLINE_LAST, PAGE_BYTES, PAGE_BYTES);
     if (platform.trampoline_page == 0) {
-        log_fatal("no free page below 1 MiB to start the other CPUs from; the firmware's memory map leaves none; "
-                  "update the firmware");
+        log_fatal("the firmware leaves no page below 1 MiB to start the other CPUs from; update the firmware");
     }
 }
 

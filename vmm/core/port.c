@@ -48,7 +48,7 @@ static void write_pci(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t
     pci_port_write(&vcpu->partition->pci, port, bytes, value);
 }
 
-static uint32_t read_nothing(struct vcpu *vcpu, uint16_t port, unsigned bytes) { return UINT32_MAX; }
+static uint32_t read_ones(struct vcpu *vcpu, uint16_t port, unsigned bytes) { return UINT32_MAX; }
 
 static void write_notify(struct vcpu *vcpu, uint16_t port, unsigned bytes, uint32_t value) {
     ports_notify(vcpu->partition, port - MACHINE_PORT_NOTIFY, value);
@@ -60,8 +60,7 @@ static const struct port_row rows[] = {
     {MACHINE_PORT_SLEEP_CONTROL, MACHINE_PORT_EVENT, read_power, write_power},
     {POWER_PORT_CF9, POWER_PORT_CF9, read_pci, write_power},
     {MACHINE_PORT_PCI_ADDRESS, MACHINE_PORT_PCI_DATA + 3, read_pci, write_pci},
-    {MACHINE_PORT_NOTIFY, MACHINE_PORT_NOTIFY + MACHINE_SLOTS *MACHINE_PORT_NOTIFY_BYTES - 1, read_nothing,
-     write_notify},
+    {MACHINE_PORT_NOTIFY, MACHINE_PORT_NOTIFY + MACHINE_SLOTS *MACHINE_PORT_NOTIFY_BYTES - 1, read_ones, write_notify},
 };
 
 static const struct port_row *row_of(uint16_t port, unsigned bytes) {
@@ -73,9 +72,8 @@ static const struct port_row *row_of(uint16_t port, unsigned bytes) {
 
 /** IN writes AL, AX or EAX; a 32-bit result clears the upper half of RAX. */
 static void set_result(struct vcpu *vcpu, unsigned bytes, uint32_t value) {
-    uint64_t mask = bytes_mask(bytes);
-    uint64_t kept = bytes == 4 ? 0 : vcpu->gpr[RAX] & ~mask;
-    vcpu->gpr[RAX] = kept | (value & mask);
+    uint64_t kept = bytes == 4 ? 0 : vcpu->gpr[RAX] & ~bytes_mask(bytes);
+    vcpu->gpr[RAX] = kept | (value & bytes_mask(bytes));
 }
 
 static uint32_t access(struct vcpu *vcpu, const struct port_row *row) {

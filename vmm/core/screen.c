@@ -3,15 +3,11 @@
  * read. */
 #include "core/core.h"
 
-#define PIXEL_ON  0xffd0d0d0u
-#define PIXEL_OFF 0xff000000u
-
 enum { MAX_COLUMNS = 160, MAX_ROWS = 64, VGA_ATTRIBUTE = 0x0700 };
 
 static struct screen_mode mode;
 static uint32_t columns, rows, column, row;
-static char wanted[MAX_ROWS][MAX_COLUMNS];
-static char shown[MAX_ROWS][MAX_COLUMNS];
+static char wanted[MAX_ROWS][MAX_COLUMNS], shown[MAX_ROWS][MAX_COLUMNS];
 static enum { PLAIN, AFTER_ESCAPE, IN_SEQUENCE } escape;
 
 uint64_t screen_bytes(const struct screen_mode *m) { return (uint64_t)m->pitch_bytes * m->height; }
@@ -24,14 +20,14 @@ static void draw_vga(uint32_t r, uint32_t c) {
 }
 
 static void draw_glyph(uint32_t r, uint32_t c) {
+    static const uint32_t colours[] = {0xff000000, 0xffd0d0d0};
     uint64_t top = mode.address + (uint64_t)r * FONT_HEIGHT * mode.pitch_bytes;
     for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
         uint8_t pixels = font_row(wanted[r][c], y);
         uint64_t line = top + (uint64_t)y * mode.pitch_bytes + (uint64_t)c * FONT_WIDTH * mode.bytes_per_pixel;
         for (uint32_t x = 0; x < FONT_WIDTH; x++) {
-            uint32_t pixel = (pixels >> (7 - x) & 1) != 0 ? PIXEL_ON : PIXEL_OFF;
-            memcpy((void *)(line + (uint64_t)x * mode.bytes_per_pixel), &pixel,
-                   mode.bytes_per_pixel); // NOLINT
+            void *to = (void *)(line + (uint64_t)x * mode.bytes_per_pixel); // NOLINT(performance-no-int-to-ptr)
+            memcpy(to, &colours[pixels >> (7 - x) & 1], mode.bytes_per_pixel);
         }
     }
 }
@@ -39,10 +35,9 @@ static void draw_glyph(uint32_t r, uint32_t c) {
 static void draw_changes(void) {
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t c = 0; c < columns; c++) {
-            if (wanted[r][c] != shown[r][c]) {
-                (mode.kind == SCREEN_VGA_TEXT ? draw_vga : draw_glyph)(r, c);
-                shown[r][c] = wanted[r][c];
-            }
+            if (wanted[r][c] == shown[r][c]) { continue; }
+            (mode.kind == SCREEN_VGA_TEXT ? draw_vga : draw_glyph)(r, c);
+            shown[r][c] = wanted[r][c];
         }
     }
 }

@@ -3,8 +3,7 @@
 
 #include "core/lib.h"
 
-#define CONTROL_ENABLE BIT(15)
-#define CONTROL_MASK   BIT(14)
+enum { CONTROL_ENABLE = 1 << 15, CONTROL_MASK = 1 << 14 };
 
 void msix_reset(struct msix *msix, uint16_t count) {
     *msix = (struct msix){.count = count};
@@ -12,8 +11,8 @@ void msix_reset(struct msix *msix, uint16_t count) {
 }
 
 uint16_t msix_control(const struct msix *msix) {
-    uint64_t flags = (msix->enabled ? CONTROL_ENABLE : 0) | (msix->masked ? CONTROL_MASK : 0);
-    return (uint16_t)(flags | (msix->count - 1u));
+    int flags = (msix->enabled ? CONTROL_ENABLE : 0) | (msix->masked ? CONTROL_MASK : 0);
+    return (uint16_t)(flags | (msix->count - 1));
 }
 
 void msix_set_control(struct msix *msix, uint16_t value) {

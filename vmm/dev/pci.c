@@ -39,17 +39,16 @@ static uint32_t read_register(const struct pci_bus *bus, uint64_t function, uint
 }
 
 /** Nobody has to support an access across registers: it reads as ones and writes nothing. */
-static uint64_t config_read(const struct pci_bus *bus, uint64_t function, uint32_t offset, unsigned bytes) {
-    if (offset % 4 + bytes > 4) { return bytes_mask(bytes); }
-    return read_register(bus, function, offset & 0xffc) >> 8 * (offset % 4) & bytes_mask(bytes);
+static uint64_t config_read(const struct pci_bus *bus, uint64_t function, uint32_t at, unsigned bytes) {
+    if (at % 4 + bytes > 4) { return bytes_mask(bytes); }
+    return read_register(bus, function, at & 0xffc) >> 8 * (at % 4) & bytes_mask(bytes);
 }
 
-static void config_write(const struct pci_bus *bus, uint64_t function, uint32_t offset, unsigned bytes,
-                         uint64_t value) {
+static void config_write(const struct pci_bus *bus, uint64_t function, uint32_t at, unsigned bytes, uint64_t value) {
     const struct pci_slot *slot = slot_of(bus, function);
-    uint32_t shift = 8 * (offset % 4), lanes = (uint32_t)(bytes_mask(bytes) << shift);
-    if (slot == NULL || offset % 4 + bytes > 4) { return; }
-    slot->ops->write(slot->device, offset & 0xffc, (uint32_t)(value << shift), lanes);
+    uint32_t shift = 8 * (at % 4), lanes = (uint32_t)(bytes_mask(bytes) << shift);
+    if (slot == NULL || at % 4 + bytes > 4) { return; }
+    slot->ops->write(slot->device, at & 0xffc, (uint32_t)(value << shift), lanes);
 }
 
 /** Does an access at `port` reach configuration space? */

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/core.h"
 
-#define BOOT_MAP_END       0x100000000ull
-#define TABLE_LIMIT_BYTES  0x1000000u
-#define FADT_RESET_SUPPORT BIT(10)
-#define CPUID_1_ECX_X2APIC BIT(21)
+#define BOOT_MAP_END      0x100000000ull
+#define TABLE_LIMIT_BYTES 0x1000000u
 
+enum { FADT_RESET_SUPPORT = 1 << 10, CPUID_1_ECX_X2APIC = 1 << 21 };
 enum { MADT_LOCAL_APIC = 0, MADT_IOAPIC = 1, MADT_LOCAL_X2APIC = 9, MADT_ENABLED = 1, APIC_ID_NONE = 0xff };
 enum { RSDP_V1_BYTES = 20, MCFG_ENTRY_BYTES = 16, GAS_IO = 1 };
 
 /* Common table header, ACPI 6.5 section 5.2.6: signature (4 bytes), length (4), and more. */
-#define HEADER_LENGTH 4
-#define HEADER_BYTES  36u
+enum { HEADER_LENGTH = 4, HEADER_BYTES = 36 };
 
 /* MADT entries by type: length, and offsets of APIC identifier or address and of the flags; section 5.2.12.
  */
@@ -101,21 +99,18 @@ static void read_fadt(const uint8_t *fadt, const uint8_t *end) {
 }
 
 static void note_iommu(const uint8_t *table, const uint8_t *end) {
-    log_line(
-        "the box has an IOMMU, which is not used: if there is no network, switch off pre-boot DMA protection in the "
-        "firmware set-up");
+    log_line("the box has an IOMMU, which is not used: if there is no network, switch off pre-boot DMA protection in "
+             "the firmware set-up");
 }
 
 static void read_table(const uint8_t *table) {
     static const struct {
         char signature[5];
         void (*read)(const uint8_t *table, const uint8_t *end);
-    } readers[] = {
+    } known[] = {
         {"APIC", read_madt}, {"MCFG", read_mcfg}, {"FACP", read_fadt}, {"DMAR", note_iommu}, {"IVRS", note_iommu}};
-    for (size_t i = 0; table != NULL && i < ARRAY_COUNT(readers); i++) {
-        if (memcmp(table, readers[i].signature, 4) == 0) {
-            readers[i].read(table, table + read32(table + HEADER_LENGTH));
-        }
+    for (size_t i = 0; table != NULL && i < ARRAY_COUNT(known); i++) {
+        if (memcmp(table, known[i].signature, 4) == 0) { known[i].read(table, table + read32(table + HEADER_LENGTH)); }
     }
 }
 

@@ -5,8 +5,7 @@
 
 #include "core/types.h"
 
-#define ACPI_MAX_ECAM   8
-#define ACPI_MAX_IOAPIC 16
+enum { ACPI_MAX_ECAM = 8, ACPI_MAX_IOAPIC = 16 };
 
 struct acpi_ecam {
     uint64_t base;

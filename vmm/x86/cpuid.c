@@ -3,13 +3,11 @@
 
 #define ALL            0xffffffffu
 #define ANY_SUBLEAF    0xffffffffu
-#define LEAF_BASIC_MAX 0xdu
-#define LEAF_KVM       0x40000000u
-#define LEAF_KVM_MAX   0x40000010u
 #define LEAF_EXT_MAX   0x80000008u
 #define ONE_HYPERVISOR BIT(31)
 #define XCR0_OFFERED   0xe7u /* x87, SSE, AVX, AVX-512 */
 
+enum { LEAF_BASIC_MAX = 0xd, LEAF_KVM = 0x40000000, LEAF_KVM_MAX = 0x40000010 };
 enum { KVM_CLOCKSOURCE2 = 1 << 3, KVM_CLOCKSOURCE_STABLE = 1 << 24 };
 enum { ONE_X2APIC = 1 << 21, ONE_DEADLINE = 1 << 24, ONE_OSXSAVE = 1 << 27, ONE_HTT = 1 << 28 };
 
@@ -62,8 +60,7 @@ static struct cpuid_regs masked(uint32_t leaf, uint32_t subleaf) {
 static uint64_t bit_moved(uint32_t value, unsigned from, unsigned to) { return (uint64_t)(value >> from & 1) << to; }
 
 void cpuid_init(void) {
-    struct cpuid_regs one = masked(1, 0);
-    struct cpuid_regs seven = masked(7, 0);
+    struct cpuid_regs one = masked(1, 0), seven = masked(7, 0);
     cr4_allowed = CR4_ALWAYS | bit_moved(one.ecx, 26, 18) /* XSAVE: OSXSAVE */ |
                   bit_moved(seven.ecx, 2, 11) /* UMIP */ | bit_moved(seven.ebx, 0, 16) /* FSGSBASE */ |
                   bit_moved(seven.ebx, 7, 20) /* SMEP */ | bit_moved(seven.ebx, 20, 21) /* SMAP */;
@@ -84,8 +81,7 @@ static void leaf_1(const struct vcpu *vcpu, struct cpuid_regs *r) {
 
 /** Topology: every vCPU is a core of its own in one package. */
 static struct cpuid_regs leaf_b(const struct vcpu *vcpu, uint32_t subleaf) {
-    uint32_t count = vcpu->partition->vcpu_count;
-    uint32_t bits = 0;
+    uint32_t count = vcpu->partition->vcpu_count, bits = 0;
     while ((1u << bits) < count) { bits++; }
     switch (subleaf) {
     case 0: /* SMT */ return (struct cpuid_regs){0, 1, 1 << 8, vcpu->index};

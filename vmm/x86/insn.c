@@ -18,16 +18,13 @@ enum form { FORM_PLAIN, FORM_OPCODE, FORM_CONTROL, FORM_MEMORY, FORM_MOFFS };
  * ONLY_64    another instruction outside 64-bit mode
  */
 enum flag { FLAG_IMMEDIATE = 1, FLAG_EXTEND = 2, FLAG_SIGN = 4, FLAG_ONLY_64 = 8 };
-
-#define MOVSXD 0x63
+enum { REX_B = 1, REX_R = 4, REX_W = 8, MOVSXD = 0x63 };
 
 /* One row of the opcode table: the first and last opcode, from 0x0f00 on in the two-byte map; ModRM must match under
  * `modrm_mask`. */
 struct rule {
     uint16_t first, last;
-    uint8_t modrm_mask, modrm;
-    uint8_t form;
-    uint8_t flags;
+    uint8_t modrm_mask, modrm, form, flags;
     enum insn_kind kind;
 };
 
@@ -51,8 +48,6 @@ static const struct rule rules[] = {
     {0x0fb6, 0x0fb7, 0, 0, FORM_MEMORY, FLAG_EXTEND, INSN_MOV_LOAD},
     {0x0fbe, 0x0fbf, 0, 0, FORM_MEMORY, FLAG_EXTEND | FLAG_SIGN, INSN_MOV_LOAD},
 };
-
-enum { REX_B = 1, REX_R = 4, REX_W = 8 };
 
 /* The bytes being read and what has been learnt from them. Past the end zeros are read; in the end `at` tells. */
 struct cursor {
@@ -124,8 +119,7 @@ static const struct rule *find_rule(const struct cursor *c) {
 
 /* Skips SIB and displacement. REX.B does not change which encodings have them. */
 static void skip_memory_operand(struct cursor *c) {
-    uint8_t mod = c->modrm >> 6;
-    uint8_t base = c->modrm & 7;
+    uint8_t mod = c->modrm >> 6, base = c->modrm & 7;
     bool narrow = address_bytes(c) == 2;
     if (!narrow && base == 4) base = take(c) & 7;
     if (mod == 1)

@@ -144,8 +144,7 @@ static enum mullion_pci_use examine(struct pci_host_function *f, bool bridge) {
 static void add(const struct acpi_ecam *range, uint64_t ecam, uint16_t bdf, bool bridge) {
     if (!bridge) { master_off(ecam, bdf); }
     if (count == PCI_HOST_MAX) {
-        log_line("PCI function %x is not listed: the VMM's table holds %u; its bus mastering is off", bdf,
-                 PCI_HOST_MAX);
+        log_line("PCI function %x is not listed: the table holds %u; its bus mastering is off", bdf, PCI_HOST_MAX);
         return;
     }
     uint32_t id = scan_read(ecam, bdf, PCI_ID), class = scan_read(ecam, bdf, PCI_CLASS) >> 8;
@@ -173,8 +172,7 @@ void pci_host_scan(void) {
         if (range->segment != 0 && in_reach) {
             scan_segment(range, range->base);
         } else if (range->segment != 0) {
-            log_line("PCI segment %u is out of reach: bus mastering there is left as the firmware set it",
-                     range->segment);
+            log_line("PCI segment %u is out of reach: its bus mastering stays as the firmware set it", range->segment);
         }
     }
 }

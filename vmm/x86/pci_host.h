@@ -6,8 +6,7 @@
 #include "dev/pci.h"
 #include "mullion/abi.h"
 
-#define PCI_HOST_MAX         512u
-#define PCI_CAPABILITIES_MAX 32u
+enum { PCI_HOST_MAX = 512, PCI_CAPABILITIES_MAX = 32 };
 
 /** First act on devices, on the boot map, by `platform`: finds all functions, other segments' only where MCFG has them
  * below 4 GiB; turns bus mastering off on endpoints; finds out which can be given away, and sizes their BARs. */
