@@ -21,7 +21,7 @@ class Status:
     def __init__(self, text):
         self.text = text
         self.version = re.search(r"^=== Mullion (\S+) ===", text, re.M)[1]
-        self.fields = dict(re.findall(r"^([a-z][a-z .]*):[ \t]*(.*)$", text, re.M))
+        self.fields = dict(re.findall(r"^([a-z][A-Za-z .]*):[ \t]*(.*)$", text, re.M))
         self.partitions = {}
         for match in re.finditer(r"^ +(\d+) (\S+) +(\w+) +cpus ([\d,-]+) +(\d+) MiB(?: +\[(.*)\])?", text, re.M):
             self.partitions[match[2]] = {"key": match[1], "state": match[3], "cpus": match[4], "mib": int(match[5]),
