@@ -21,15 +21,12 @@ enum pci_capability {
 };
 // clang-format on
 
-enum {
-    PCI_COMMAND_IO = 1 << 0,
-    PCI_COMMAND_MEMORY = 1 << 1,
-    PCI_COMMAND_MASTER = 1 << 2,
-    PCI_COMMAND_NO_INTX = 1 << 10
-};
+enum { PCI_COMMAND_IO = 1 << 0, PCI_COMMAND_MEMORY = 1 << 1 };
+enum { PCI_COMMAND_MASTER = 1 << 2, PCI_COMMAND_NO_INTX = 1 << 10 };
 enum { PCI_STATUS_CAPS = 1 << 20, PCI_HEADER_MULTI = 1 << 23 }; /* in the registers of PCI_COMMAND, PCI_HEADER */
-enum { PCI_BARS = 6, PCI_BAR_IO = 1, PCI_EXPRESS_CONTROL = 8 }; /* the last: device control, in that capability */
-#define PCI_BAR_TYPE 0xfu                                       /* of a memory BAR, the bits that are no address */
+/* PCI_EXPRESS_CONTROL: device control, by its offset in that capability. */
+enum { PCI_BARS = 6, PCI_BAR_IO = 1, PCI_EXPRESS_CONTROL = 8 };
+#define PCI_BAR_TYPE 0xfu /* of a memory BAR, the bits that are no address */
 
 /** A function plugged into a slot. Registers are 32-bit, `reg` is a multiple of 4 below 4096. */
 struct pci_function_ops {
