@@ -6,9 +6,8 @@
 #include "core/core.h"
 #include "dev/link.h"
 
-#define NET_PATIENCE_US     100000u
-#define CONSOLE_PATIENCE_US 1000000u /* bytes are not sent again by themselves */
-#define PORT_PAGES          (align_up(sizeof(struct port), PAGE_BYTES) / PAGE_BYTES)
+enum { NET_PATIENCE_US = 100000, CONSOLE_PATIENCE_US = 1000000 /* bytes are not sent again by themselves */ };
+#define PORT_PAGES (align_up(sizeof(struct port), PAGE_BYTES) / PAGE_BYTES)
 
 struct port {
     struct link_end end; /* first: the link knows its surroundings by it */
@@ -217,13 +216,11 @@ void ports_free(struct partition *p) { for_each(p, release); }
 /* ---- calls ---- */
 
 static int check_create(const struct partition *p, const struct mullion_port_create *r) {
-    bool net = r->kind == MULLION_PORT_NET, mac = false;
+    bool net = r->kind == MULLION_PORT_NET, known = net || r->kind == MULLION_PORT_CONSOLE, mac = false;
     for (size_t i = 0; i < sizeof r->mac; i++) { mac |= r->mac[i] != 0; }
     if ((r->zero[0] | r->zero[1]) != 0 || (!net && (mac || r->mtu != 0))) { return -MULLION_E_NOT_ZERO; }
     if (p->id != MULLION_AGENT_ID && p->state != MULLION_STATE_DEFINED) { return -MULLION_E_STATE; }
-    if (r->slot == 0 || r->slot >= MACHINE_SLOTS || (!net && r->kind != MULLION_PORT_CONSOLE)) {
-        return -MULLION_E_RANGE;
-    }
+    if (r->slot == 0 || r->slot >= MACHINE_SLOTS || !known) { return -MULLION_E_RANGE; }
     if (r->mtu != 0 && (r->mtu < 68 || r->mtu > UINT16_MAX)) { return -MULLION_E_RANGE; }
     return p->pci.slots[r->slot].ops != NULL ? -MULLION_E_SLOT_BUSY : 0;
 }

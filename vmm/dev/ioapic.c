@@ -5,7 +5,6 @@
 enum { OFFSET_SELECT = 0x00, OFFSET_WINDOW = 0x10 };
 enum { REGISTER_ID = 0x00, REGISTER_VERSION = 0x01, REGISTER_ARBITRATION = 0x02, REGISTER_REDIRECTION = 0x10 };
 
-#define ID_MASK       0x0f000000u
 #define VERSION_VALUE (0x11u | (IOAPIC_PINS - 1) << 16)
 
 /* MODE_LOWEST: fixed is 0 */
@@ -13,8 +12,8 @@ enum { ENTRY_LOGICAL = 1 << 11, ENTRY_MASKED = 1 << 16, MODE_LOWEST = 1 };
 #define ENTRY_WRITABLE 0xff0000000001afffull /* all but delivery status, remote IRR and reserved bits */
 #define ENTRY_MODE(e)  (((e) >> 8) & 7)
 
-#define DESTINATION_BROADCAST_8 0xffu
-#define DESTINATION_BROADCAST   0xffffffffu
+enum { ID_MASK = 0x0f000000, DESTINATION_BROADCAST_8 = 0xff };
+#define DESTINATION_BROADCAST 0xffffffffu
 
 void ioapic_reset(struct ioapic *ioapic) {
     *ioapic = (struct ioapic){0};

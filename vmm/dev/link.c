@@ -21,9 +21,8 @@ static struct spinlock both_lock;
 
 /** One call's work. */
 struct turn {
-    struct link_end *from, *to;
-    uint64_t bytes;          /* moved so far */
-    struct link_end *broken; /* whose ring makes no sense: nothing more is done */
+    struct link_end *from, *to, *broken; /* broken: whose ring makes no sense; nothing more is done */
+    uint64_t bytes;                      /* moved so far */
     struct virtqueue_list source, target;
 };
 
@@ -179,15 +178,11 @@ static bool needs_reset(const struct link_end *end) {
     return __atomic_load_n(&end->virtio.needs_reset, __ATOMIC_ACQUIRE);
 }
 
-static void config_changed(struct link_end *end) {
-    __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
-    link_interrupt(end, end->virtio.common.config_vector);
-}
-
 static void break_end(struct link_end *end) {
     __atomic_fetch_add(&end->out.counters.broken, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&end->virtio.needs_reset, true, __ATOMIC_RELEASE);
-    config_changed(end);
+    __atomic_fetch_add(&end->virtio.generation, 1, __ATOMIC_RELEASE);
+    link_interrupt(end, end->virtio.common.config_vector);
 }
 
 /** The next chain of the sender: it is sent, dropped, or stays. @return false if there is no more to do now */

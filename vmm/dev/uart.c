@@ -133,8 +133,7 @@ void uart_write(struct uart *uart, unsigned reg, uint8_t value) {
 
 bool uart_edge(struct uart *uart) {
     bool gate = (uart->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
-    bool level = gate && interrupt_cause(uart) != IIR_NONE;
-    bool edge = level && !uart->line;
+    bool level = gate && interrupt_cause(uart) != IIR_NONE, edge = level && !uart->line;
     uart->line = level;
     return edge;
 }

@@ -153,9 +153,7 @@ static enum virtio_effect write_common(struct virtio *v, uint64_t offset, unsign
     case CONFIG_VECTOR:
     case QUEUE_VECTOR: value = value < v->msix.count ? value : VIRTIO_NO_VECTOR; break;
     case QUEUE_ENABLE: value = enable(&v->queues[v->common.queue_select].regs, value); break;
-    case QUEUE_SIZE:
-        if (!is_queue_size(value)) { return VIRTIO_NOTHING; }
-        break;
+    case QUEUE_SIZE: value = is_queue_size(value) ? value : v->queues[v->common.queue_select].regs.size; break;
     default: break;
     }
     memcpy(place, &value, bytes);

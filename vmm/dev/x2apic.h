@@ -26,10 +26,9 @@ enum x2apic_effect { X2APIC_NOTHING, X2APIC_SEND_IPI, X2APIC_TIMER_CHANGED };
  */
 struct x2apic {
     uint32_t id, tsc_khz;
-    uint64_t apic_base; /* the APIC_BASE MSR: enabled, x2APIC, BSP */
+    uint64_t apic_base, icr; /* apic_base, the MSR: enabled, x2APIC, BSP */
     uint32_t irr[8], isr[8];
     uint32_t tpr, svr, esr, esr_pending;
-    uint64_t icr;
     uint32_t lvt[X2APIC_LVT_COUNT];       /* timer, thermal, performance, LINT0, LINT1, error */
     uint32_t timer_divide, timer_initial; /* the divide configuration and initial count registers */
     uint64_t deadline_tsc;                /* when the timer fires next; X2APIC_NO_DEADLINE = not armed */
