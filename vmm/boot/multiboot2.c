@@ -51,11 +51,9 @@ static void subtract_ram(struct boot_info *info, uint64_t start, uint64_t end) {
 /** Entries can overlap in bad firmware maps: so first all usable RAM is added, then all else taken out of it. */
 static void read_memory_map(const uint8_t *tag, struct boot_info *info, bool usable) {
     uint32_t entry_bytes = read32(tag + MAP_ENTRY_BYTES);
-    const uint8_t *end = tag + read32(tag + TAG_BYTES);
-    const uint8_t *at = tag + MAP_ENTRIES;
+    const uint8_t *at = tag + MAP_ENTRIES, *end = tag + read32(tag + TAG_BYTES);
     for (; entry_bytes >= ENTRY_MIN_BYTES && at + entry_bytes <= end; at += entry_bytes) {
-        uint64_t start = read64(at + ENTRY_START);
-        uint64_t bytes = read64(at + ENTRY_BYTES);
+        uint64_t start = read64(at + ENTRY_START), bytes = read64(at + ENTRY_BYTES);
         bytes = bytes < UINT64_MAX - start ? bytes : UINT64_MAX - start;
         if ((read32(at + ENTRY_TYPE) == ENTRY_TYPE_RAM) == usable) {
             (usable ? add_ram : subtract_ram)(info, start, start + bytes);

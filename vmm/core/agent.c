@@ -47,11 +47,8 @@ static void find_image(void) {
         paging_map(module->start, module->bytes, PAGING_READ);
         image = (const void *)module->start; // NOLINT(performance-no-int-to-ptr)
         const char *error = image_error(module);
-        if (error != NULL) {
-            log_fatal("agent module (mullion/agent.bin) is damaged; %s; write the image to the boot medium again",
-                      error);
-        }
-        return;
+        if (error == NULL) { return; }
+        log_fatal("agent module (mullion/agent.bin) is damaged; %s; write the image to the boot medium again", error);
     }
     log_fatal("no agent module (mullion/agent.bin); the boot medium is incomplete; write the image to it again");
 }

@@ -18,13 +18,9 @@ static bool decode(struct vcpu *vcpu, struct insn *insn) {
 }
 
 bool exit_skip(struct vcpu *vcpu) {
-    struct insn insn;
-    unsigned length = hvm->known_length(vcpu);
-    if (length == 0) {
-        if (!decode(vcpu, &insn)) { return false; }
-        length = insn.length;
-    }
-    hvm->skip(vcpu, length);
+    struct insn insn = {.length = (uint8_t)hvm->known_length(vcpu)};
+    if (insn.length == 0 && !decode(vcpu, &insn)) { return false; }
+    hvm->skip(vcpu, insn.length);
     return true;
 }
 
@@ -106,9 +102,8 @@ static bool write_cr8_register(struct vcpu *vcpu, uint64_t value) {
 void exit_cr_write(struct vcpu *vcpu) {
     struct insn insn;
     if (!decode(vcpu, &insn)) { return; }
-    if (insn.kind != INSN_MOV_TO_CR || insn.control != vcpu->exit.control) {
-        return; /* another vCPU changed the code meanwhile: let the guest run what is there now */
-    }
+    /* another vCPU may have changed the code meanwhile: let the guest run what is there now */
+    if (insn.kind != INSN_MOV_TO_CR || insn.control != vcpu->exit.control) { return; }
     uint64_t value = insn.gpr == RSP ? hvm->read(vcpu, HVM_RSP) : vcpu->gpr[insn.gpr];
     value = hvm->code(vcpu).long_mode ? value : (uint32_t)value;
     bool (*write)(struct vcpu *, uint64_t) = insn.control == CR4_REGISTER ? write_cr4_register : write_cr8_register;

@@ -38,8 +38,7 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t i
 
 void interrupt_send_ipi(struct vcpu *from, uint64_t icr) {
     const struct partition *p = from->partition;
-    bool delivered = false;
-    bool lowest = ICR_MODE(icr) == MODE_LOWEST;
+    bool delivered = false, lowest = ICR_MODE(icr) == MODE_LOWEST;
     for (uint32_t i = 0; i < p->vcpu_count && !(lowest && delivered); i++) {
         if (addressed(from, p->vcpus[i], icr)) { delivered |= deliver(p->vcpus[i], icr); }
     }

@@ -22,8 +22,7 @@ void *memset(void *to, int value, size_t count) {
 }
 
 int memcmp(const void *a, const void *b, size_t count) {
-    const uint8_t *x = a;
-    const uint8_t *y = b;
+    const uint8_t *x = a, *y = b;
     for (size_t i = 0; i < count; i++) {
         if (x[i] != y[i]) { return x[i] < y[i] ? -1 : 1; }
     }

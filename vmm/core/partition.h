@@ -113,12 +113,9 @@ struct partition *partition_create_agent(void);
 
 int partition_add_memory(struct mullion_partition_add_memory *request);
 int partition_start(struct partition *p, const struct mullion_partition_start *entry);
-int partition_stop(struct partition *p);
-int partition_pause(struct partition *p);
-int partition_resume(struct partition *p);
-int partition_reset(struct partition *p);
-int partition_destroy(struct partition *p);
-int partition_power_button(struct partition *p);
+typedef int partition_action(struct partition *p);
+partition_action partition_stop, partition_pause, partition_resume, partition_reset, partition_destroy;
+partition_action partition_power_button;
 
 /** From one of its own CPUs: the partition ends with a reason; its other vCPUs are told to park. */
 void partition_end(struct vcpu *vcpu, enum mullion_stop_reason reason, uint64_t detail);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/core.h"
 
-static uint8_t *base;
+static uint8_t *used; /* the pool begins with one byte per page */
 static uint64_t page_count;
-static uint8_t *used; /* one byte per page */
 static struct spinlock lock;
 
 void pool_init(void *start, uint64_t bytes) {
-    base = start;
+    used = start;
     page_count = bytes / PAGE_BYTES;
-    used = base;
     memset(used, 0, page_count);
     memset(used, 1, align_up(page_count, PAGE_BYTES) / PAGE_BYTES); /* its own pages */
 }
@@ -27,7 +25,7 @@ void *pool_alloc(uint64_t pages) {
         uint64_t length = run_length(first, pages);
         if (length == pages) {
             memset(used + first, 1, pages);
-            found = base + first * PAGE_BYTES;
+            found = used + first * PAGE_BYTES;
         }
         first += length + 1;
     }
@@ -37,7 +35,7 @@ void *pool_alloc(uint64_t pages) {
 }
 
 void pool_free(void *start, uint64_t pages) {
-    uint64_t first = (uint64_t)((uint8_t *)start - base) / PAGE_BYTES;
+    uint64_t first = (uint64_t)((uint8_t *)start - used) / PAGE_BYTES;
     spin_lock(&lock);
     for (uint64_t i = first; i < first + pages; i++) {
         ASSERT(i < page_count && used[i] == 1);
@@ -46,6 +44,6 @@ void pool_free(void *start, uint64_t pages) {
     spin_unlock(&lock);
 }
 
-hpa_t pool_start(void) { return hpa((uint64_t)(uintptr_t)base); }
+hpa_t pool_start(void) { return hpa((uint64_t)(uintptr_t)used); }
 
 uint64_t pool_bytes(void) { return page_count * PAGE_BYTES; }

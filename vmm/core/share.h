@@ -9,8 +9,8 @@
 
 struct share {
     uint64_t period, period_end;
-    int64_t
-        left; /* of the first's budget; a stay in the VMM can overdraw it, then it gets nothing in the next period */
+    /* of the first's budget; a stay in the VMM can overdraw it, then it gets nothing in the next period */
+    int64_t left;
 };
 
 enum share_choice { SHARE_FIRST, SHARE_SECOND, SHARE_NONE };

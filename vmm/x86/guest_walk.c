@@ -13,10 +13,8 @@ static bool read_entry(const struct partition *p, uint64_t table, uint64_t index
 
 /** 32-bit paging without PAE: 4 KiB and, with PSE, 4 MiB pages. */
 static bool walk_legacy(const struct vcpu *vcpu, uint64_t linear, uint64_t *physical) {
-    uint64_t entry;
-    if (!read_entry(vcpu->partition, hvm->read(vcpu, HVM_CR3) & 0xfffff000, linear >> 22 & 1023, 4, &entry)) {
-        return false;
-    }
+    uint64_t entry, table = hvm->read(vcpu, HVM_CR3) & 0xfffff000;
+    if (!read_entry(vcpu->partition, table, linear >> 22 & 1023, 4, &entry)) { return false; }
     if ((entry & PTE_LARGE) != 0 && (hvm->read(vcpu, HVM_CR4) & CR4_PSE) != 0) {
         *physical = (entry & PDE32_ADDRESS) | (entry >> 13 & 0xff) << 32 | (linear & 0x3fffff);
         return true;
@@ -44,10 +42,8 @@ static bool walk_pae(const struct vcpu *vcpu, uint64_t linear, bool long_mode, u
 }
 
 static bool walk(const struct vcpu *vcpu, uint64_t linear, uint64_t *physical) {
-    if ((hvm->read(vcpu, HVM_CR0) & CR0_PG) == 0) {
-        *physical = linear;
-        return true;
-    }
+    *physical = linear;
+    if ((hvm->read(vcpu, HVM_CR0) & CR0_PG) == 0) { return true; }
     if ((hvm->read(vcpu, HVM_CR4) & CR4_PAE) == 0) { return walk_legacy(vcpu, linear, physical); }
     return walk_pae(vcpu, linear, (hvm->read(vcpu, HVM_EFER) & EFER_LMA) != 0, physical);
 }
@@ -59,10 +55,8 @@ static size_t fetch(const struct vcpu *vcpu, uint64_t linear, uint8_t *bytes) {
         uint64_t physical;
         uint64_t in_page = PAGE_BYTES - (linear + have) % PAGE_BYTES;
         size_t step = in_page < INSN_MAX_BYTES - have ? (size_t)in_page : INSN_MAX_BYTES - have;
-        if (!walk(vcpu, linear + have, &physical) ||
-            partition_read(vcpu->partition, gpa(physical), bytes + have, step) != 0) {
-            break;
-        }
+        if (!walk(vcpu, linear + have, &physical)) { break; }
+        if (partition_read(vcpu->partition, gpa(physical), bytes + have, step) != 0) { break; }
         have += step;
     }
     return have;

@@ -20,9 +20,8 @@ bool pvclock_enable(struct vcpu *vcpu, uint64_t value) {
     struct pvclock_time_info info = {.version = 2, .tsc_timestamp = tsc_at_boot(), .flags = 0};
     info.flags = tsc_reliable() ? FLAG_TSC_STABLE : 0;
     scale(&info);
-    if (at.v % 4 != 0 || ((value & ENABLED) != 0 && partition_write(vcpu->partition, at, &info, sizeof info) != 0)) {
-        return false;
-    }
+    if (at.v % 4 != 0) { return false; }
+    if ((value & ENABLED) != 0 && partition_write(vcpu->partition, at, &info, sizeof info) != 0) { return false; }
     vcpu->clock_msr = value;
     return true;
 }

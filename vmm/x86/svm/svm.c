@@ -50,11 +50,10 @@ static void msr_allow(uint32_t msr) {
 }
 
 static void svm_init(void) {
-    iopm = pool_alloc(IOPM_PAGES);
-    msrpm = pool_alloc(MSRPM_PAGES);
-    ASSERT(iopm != NULL && msrpm != NULL);
-    memset(iopm, 0xff, IOPM_PAGES * PAGE_BYTES);
-    memset(msrpm, 0xff, MSRPM_PAGES * PAGE_BYTES);
+    iopm = pool_alloc(IOPM_PAGES + MSRPM_PAGES);
+    ASSERT(iopm != NULL);
+    msrpm = iopm + IOPM_PAGES * PAGE_BYTES;
+    memset(iopm, 0xff, (IOPM_PAGES + MSRPM_PAGES) * PAGE_BYTES);
     msr_for_each_direct(msr_allow);
     has_next_rip = (cpuid(SVM_LEAF, 0).edx & SVM_EDX_NRIPS) != 0;
 }
