@@ -290,13 +290,18 @@ static void end_change(struct link_end *end, struct link_end *peer) {
     spin_unlock(&both_lock);
 }
 
+/** Clears no more than what is looked at first: the lists are large. */
+static void begin(struct turn *t, struct link_end *from) {
+    t->from = from;
+    t->bytes = t->source.descriptors = t->target.descriptors = 0;
+    t->broken = NULL;
+}
+
 bool link_pump(struct link_end *from) {
     struct link_direction *d = &from->out;
     uint64_t start = link_clock();
-    struct turn t; /* the lists are large: what is looked at first is all that gets a value */
-    t.from = from;
-    t.broken = NULL;
-    t.bytes = t.source.descriptors = t.target.descriptors = 0;
+    struct turn t;
+    begin(&t, from);
     __atomic_store_n(&d->again, true, __ATOMIC_SEQ_CST);
     while (t.broken == NULL && !spent(&t) && __atomic_load_n(&d->again, __ATOMIC_SEQ_CST) && spin_try_lock(&d->lock)) {
         __atomic_store_n(&d->again, false, __ATOMIC_SEQ_CST);
