@@ -176,7 +176,7 @@ static int move_bytes(struct mullion_buffer *buffer, struct partition *target, b
  * look at but not act upon. */
 enum check { PARTITION = 1, NOT_AGENT = 3 };
 
-#define ACTION(function) request->zero != 0 ? -MULLION_E_NOT_ZERO : function(target)
+#define ACTION(function) (request->zero != 0 ? -MULLION_E_NOT_ZERO : function(target))
 
 /* The call, its structure, what is checked, and what is done with `request`, the VMM's own copy of the structure, and
  * with `target`, the partition that it names, if it does. */
@@ -218,7 +218,7 @@ enum check { PARTITION = 1, NOT_AGENT = 3 };
 #define HANDLER(number, type, check, result)                                                                           \
     static int handle_##number(void *copy, struct partition *target) {                                                 \
         struct mullion_##type *request = copy;                                                                         \
-        return (result);                                                                                               \
+        return result;                                                                                                 \
     }
 CALLS(HANDLER)
 
