@@ -141,8 +141,8 @@ class Shell:
 
     def run(self, command, seconds=60):
         """Runs a command and returns what it printed."""
-        self.send(f"{command}; echo 'D''ONE' $?\r")
-        match = self.expect(r"'D''ONE' \$\?\n((?:.*\n)*?)DONE (\d+)\n", seconds)
+        self.send(f"echo 'B''EGIN'; {command}; echo 'D''ONE' $?\r")  # as typed, a terminal's lines wrap anywhere
+        match = self.expect(r"BEGIN\n((?:.*\n)*?)DONE (\d+)(?=[\n\[])", seconds)  # the kernel may speak at any time
         self.expect(self.PROMPT, seconds)
         assert match[2] == "0", f"`{command}` ended with {match[2]}:\n{match[1]}"
         return match[1]
