@@ -26,6 +26,7 @@ class Box:
         self.wire = Wire()
         if prepare:
             prepare(self.wire)
+        self.wire.serve()
         self.machine = Machine(image, cpus="2", name="wire", extra=self.wire.arguments)
         self.agent = Agent(self.machine)
         self.agent.wait_status()
@@ -38,11 +39,7 @@ class Box:
         self.wire.close()
 
     def until(self, condition, what, seconds=90):
-        """Serves the wire while it waits."""
-        def step():
-            self.wire.pump()
-            return condition()
-        return wait(self.machine, step, what, seconds)
+        return wait(self.machine, condition, what, seconds)
 
     def until_problem(self, *words):
         def problem():

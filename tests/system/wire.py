@@ -4,8 +4,10 @@ An Ethernet segment in this process: the other end of a port of the box, frame b
 For what an honest network never does: a DHCP server that lies, a neighbour with our address, silence.
 """
 
+import select
 import socket
 import struct
+import threading
 
 BROADCAST = b"\xff" * 6
 OUR_MAC = bytes.fromhex("02aabbccdd01")
@@ -19,7 +21,7 @@ def address(text):
 
 
 class Wire:
-    """`arguments` make QEMU's end; frames the box sends are handled while some wait calls pump()."""
+    """`arguments` make QEMU's end; frames the box sends are handled by serve()."""
 
     def __init__(self, device="virtio-net-pci,romfile=", name="wire"):
         self.ours, self.theirs = self._socket(), self._socket()
@@ -31,6 +33,8 @@ class Wire:
                           "-device", f"{device},netdev={name}")
         self.handlers = []
         self.frames = []
+        self.served = None
+        self.ended = threading.Event()
 
     @staticmethod
     def _socket():
@@ -39,7 +43,20 @@ class Wire:
         one.setblocking(False)
         return one
 
+    def serve(self):
+        """Handles frames as they come, on a thread of its own: a neighbour answers at once."""
+        self.served = threading.Thread(target=self._serve, daemon=True)
+        self.served.start()
+
+    def _serve(self):
+        while not self.ended.is_set():
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.pump()
+
     def close(self):
+        self.ended.set()
+        if self.served:
+            self.served.join()
         self.ours.close()
 
     def send(self, frame):
