@@ -27,7 +27,7 @@ $(error HOME is not set, so there is no place for downloads; name a folder: make
 endif
 include build/packages-build.mk
 ifeq ($(MAKELEVEL)$(MAKE_RESTARTS)$(wildcard build/mullion-demo.img)$(filter-out all image,$(goals)),0)
-$(info image: first build: fetching and compiling, usually one to three minutes)
+$(info image: first build: fetching and compiling, ten to twenty minutes, most of it for the driver VM's kernel)
 endif
 $(shell tools/stamp "version=$(MULLION_VERSION) cc=$(CC) werror=$(WERROR)")
 endif
