@@ -50,7 +50,7 @@ help:
 	@echo 'make              build/mullion.img and build/mullion-demo.img, as `make image`'
 	@echo 'make run          build the demo image and boot it in QEMU (ONCE=1: exit after the status block;'
 	@echo '                  ACCEL=kvm: hardware virtualisation instead of emulation)'
-	@echo 'make test         everything: build, lint, check, fuzz, system tests (15 min warm, 40 min cold on 2 cores)'
+	@echo 'make test         everything: build, lint, check, fuzz, system tests (25 min warm, 70 min cold on 2 cores)'
 	@echo 'make check        host only: unit tests, sizes, documents (under a minute after the first build)'
 	@echo 'make unit         the unit tests alone         make fuzz    the fuzzers, FUZZ_SECONDS=20 each'
 	@echo 'make system       the system tests alone (TESTS="-k name" for some)'
