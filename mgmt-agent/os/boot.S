@@ -58,7 +58,7 @@ agent_entry:
     mov $__stack_top, %rsp
     mov %ebp, %edi
     xor %ebp, %ebp
-    call kernel_start
+    call kernel_start                /* ESI is still the VMM's */
     ud2
 
     /* Exceptions: every stub leaves vector and error code, then reports; none returns. */

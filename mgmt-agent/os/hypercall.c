@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hypercall instruction (docs/abi.md): VMMCALL on AMD and Hygon, VMCALL on everything else. */
-#include <stdbool.h>
+/* The hypercall instruction (docs/abi.md): the one that the VMM named at the entry. */
 #include <string.h>
 
 #include "cpu.h"
@@ -14,14 +13,11 @@ _Static_assert(sizeof(struct mullion_partition_info) <= MAX_REQUEST_BYTES &&
                    sizeof(struct mullion_partition_counters) <= MAX_REQUEST_BYTES,
                "the largest requests fit the copy");
 
-static bool use_vmmcall;
+static enum mullion_hypercall_instruction instruction;
 
-void hypercall_start(void)
+void hypercall_start(enum mullion_hypercall_instruction wanted)
 {
-    struct cpuid id = cpu_id(0);
-    uint32_t vendor[3] = {id.ebx, id.edx, id.ecx};
-    use_vmmcall = memcmp(vendor, "AuthenticAMD", sizeof(vendor)) == 0 ||
-                  memcmp(vendor, "HygonGenuine", sizeof(vendor)) == 0;
+    instruction = wanted;
 }
 
 /* Bytes of each call's request. */
@@ -64,7 +60,7 @@ static const size_t request_bytes[MULLION_CALL_COUNT] = {
 static long call_vmm(uint64_t call, void *request)
 {
     long result;
-    if (use_vmmcall) {
+    if (instruction == MULLION_VMMCALL) {
         __asm__ volatile("vmmcall" : "=a"(result) : "a"(call), "D"(request) : "memory");
     } else {
         __asm__ volatile("vmcall" : "=a"(result) : "a"(call), "D"(request) : "memory");

@@ -25,8 +25,8 @@ void trap_start(void);
 /** Reports an exception to the VMM and ends the agent. */
 _Noreturn void trap_report(const struct trap_frame *frame);
 
-/** Chooses VMCALL or VMMCALL by the CPU's vendor. */
-void hypercall_start(void);
+/** Takes the instruction that the VMM wants to be called by. */
+void hypercall_start(enum mullion_hypercall_instruction instruction);
 
 /** Sets the clock by what the VMM says about the box. */
 void clock_start(const struct mullion_platform_info *info);
@@ -35,7 +35,7 @@ void clock_start(const struct mullion_platform_info *info);
 long clock_read(long clock, struct timespec *to);
 
 /** First C code; enters musl, which calls main. */
-_Noreturn void kernel_start(uint32_t abi_version);
+_Noreturn void kernel_start(uint32_t abi_version, enum mullion_hypercall_instruction instruction);
 
 /** Answers a system call of musl; see musl/syscall_arch.h. */
 long os_syscall(long number, long a1, long a2, long a3, long a4, long a5, long a6);

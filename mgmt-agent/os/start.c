@@ -46,9 +46,9 @@ static void check_box(uint32_t abi_version)
     clock_start(&info);
 }
 
-_Noreturn void kernel_start(uint32_t abi_version)
+_Noreturn void kernel_start(uint32_t abi_version, enum mullion_hypercall_instruction instruction)
 {
-    hypercall_start();
+    hypercall_start(instruction);
     trap_start();
     paging_start();
     check_box(abi_version);

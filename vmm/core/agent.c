@@ -106,8 +106,10 @@ static void start(void) {
         window_scrub(hpa(agent->ranges[0].hpa.v + done));
     }
     int error = partition_write(agent, gpa(image->load_gpa), image, image->image_bytes);
-    struct mullion_partition_start entry = {
-        .mode = MULLION_ENTRY_PROTECTED32, .rip = image->load_gpa + image->entry_offset, .rbx = MULLION_ABI_VERSION};
+    struct mullion_partition_start entry = {.mode = MULLION_ENTRY_PROTECTED32,
+                                            .rip = image->load_gpa + image->entry_offset,
+                                            .rbx = MULLION_ABI_VERSION,
+                                            .rsi = hvm->hypercall};
     error = error != 0 ? error : partition_start(agent, &entry);
     ASSERT(error == 0);
     started_once = true;

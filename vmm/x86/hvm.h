@@ -25,6 +25,7 @@ struct hvm_code {
 
 struct hvm_ops {
     const char *name; /* "SVM", "VMX" */
+    enum mullion_hypercall_instruction hypercall;
 
     /** NULL if this CPU has all that is needed, else "what is missing; reason; remedy". */
     const char *(*missing)(void);

@@ -2,11 +2,11 @@
 /*
  * The hypercall ABI between the agent and the VMM; prose in docs/abi.md.
  *
- * Calling convention: the agent executes VMMCALL (AMD) or VMCALL (Intel) in ring 0 with RAX = call number and
- * RDI = guest-physical address of the call's request structure in the agent's RAM (4-byte aligned). The VMM
- * copies the structure in once, checks it, acts, copies it back and returns 0 or a negative MULLION_E_ code
- * in RAX. All other registers are kept. Fields marked "in" are read, "out" are written; "zero" must be 0. On
- * any error nothing has changed, unless the call's description says otherwise.
+ * Calling convention: the agent executes VMMCALL or VMCALL (enum mullion_hypercall_instruction) in ring 0 with
+ * RAX = call number and RDI = guest-physical address of the call's request structure in the agent's RAM (4-byte
+ * aligned). The VMM copies the structure in once, checks it, acts, copies it back and returns 0 or a negative
+ * MULLION_E_ code in RAX. All other registers are kept. Fields marked "in" are read, "out" are written; "zero" must be
+ * 0. On any error nothing has changed, unless the call's description says otherwise.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /* Partitions have identifiers 0..63, 0 is the agent; each has at most so many vCPUs and memory ranges. */
-enum { MULLION_ABI_VERSION = 2, MULLION_AGENT_ID = 0, MULLION_MAX_PARTITIONS = 64 };
+enum { MULLION_ABI_VERSION = 3, MULLION_AGENT_ID = 0, MULLION_MAX_PARTITIONS = 64 };
 enum { MULLION_MAX_VCPUS = 16, MULLION_MAX_RANGES = 16 };
 enum { MULLION_NAME_BYTES = 32, MULLION_TEXT_BYTES = 128 }; /* with the terminating zero */
 #define MULLION_FRAME_BYTES 0x200000ull                     /* memory is owned, scrubbed and mapped in units of 2 MiB */
@@ -380,9 +380,13 @@ struct mullion_agent_exit {
     char text[MULLION_TEXT_BYTES]; /* in: zero-terminated */
 };
 
+/** By which instruction the agent calls the VMM on this box: the back end knows, the vendor's name does not. */
+enum mullion_hypercall_instruction { MULLION_VMMCALL = 0, MULLION_VMCALL = 1 };
+
 /*
  * The agent's image: a flat binary that begins with this header, loaded at GPA `load_gpa` and entered in the
- * state MULLION_ENTRY_PROTECTED32 at load_gpa + entry_offset, with RBX = MULLION_ABI_VERSION.
+ * state MULLION_ENTRY_PROTECTED32 at load_gpa + entry_offset, with RBX = MULLION_ABI_VERSION and RSI = an
+ * enum mullion_hypercall_instruction.
  */
 #define MULLION_AGENT_MAGIC 0x31544e4547414c4dull /* "MLAGENT1" */
 

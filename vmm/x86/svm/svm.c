@@ -232,7 +232,7 @@ void svm_nmi_handler_ends(struct vcpu *vcpu) {
 
 // clang-format off
 const struct hvm_ops svm_ops = {
-    .name = "SVM", .missing = svm_missing, .init = svm_init, .cpu_enable = svm_cpu_enable,
+    .name = "SVM", .hypercall = MULLION_VMMCALL, .missing = svm_missing, .init = svm_init, .cpu_enable = svm_cpu_enable,
     .vcpu_create = svm_vcpu_create, .vcpu_destroy = svm_vcpu_destroy, .vcpu_reset = svm_vcpu_reset,
     .vcpu_flush = svm_vcpu_flush, .run = svm_run, .handle_exit = svm_handle_exit,
     .read = svm_read, .write = svm_write, .code = svm_code, .known_length = svm_known_length, .skip = svm_skip,
