@@ -18,9 +18,12 @@ tool = importlib.util.module_from_spec(importlib.util.spec_from_loader("vmcs_exp
 loader.exec_module(tool)
 
 from vmcs import fields  # noqa: E402  the tool has put its folder on the path
-from vmcs.dump import capabilities, dumps  # noqa: E402
+from vmcs.dump import dumps  # noqa: E402
 from vmcs.rules import RULES, check_all  # noqa: E402
 
+BASIC, MISC, CR4_FIXED1, EPT_VPID = "IA32_VMX_BASIC", "IA32_VMX_MISC", "IA32_VMX_CR4_FIXED1", "IA32_VMX_EPT_VPID_CAP"
+PIN, PROC, PROC2 = "IA32_VMX_TRUE_PINBASED_CTLS", "IA32_VMX_TRUE_PROCBASED_CTLS", "IA32_VMX_PROCBASED_CTLS2"
+EXIT, ENTRY = "IA32_VMX_TRUE_EXIT_CTLS", "IA32_VMX_TRUE_ENTRY_CTLS"
 DATA_SEGMENTS = ("ES", "SS", "DS", "FS", "GS")
 
 
@@ -49,8 +52,8 @@ USER = {  # ring 3
 }
 LDT = {"GUEST_LDTR_SELECTOR": 0x50, "GUEST_LDTR_RIGHTS": 0x82, "GUEST_LDTR_LIMIT": 0xf, "GUEST_LDTR_BASE": 0x1000}
 NEWER = {  # a CPU that can do more than the one of the good dump: its capability MSRs allow all
-    "pin": 0xffffffff00000016, "proc": 0xffffffff04006172, "proc2": 0xffffffff00000000, "exit": 0xffffffff00036dfb,
-    "entry": 0xffffffff000011fb, "cr4 fixed1": 0xffffff,
+    PIN: 0xffffffff00000016, PROC: 0xffffffff04006172, PROC2: 0xffffffff00000000, EXIT: 0xffffffff00036dfb,
+    ENTRY: 0xffffffff000011fb, CR4_FIXED1: 0xffffff,
 }
 EVENT = 1 << 31
 INTERRUPT, NMI, EXCEPTION, SOFTWARE, OTHER = (EVENT | kind << 8 for kind in (0, 2, 3, 4, 7))
@@ -60,7 +63,7 @@ STEP = {"GUEST_INTERRUPTIBILITY": 2, "GUEST_RFLAGS": 0x346}  # MOV SS, then sing
 CET = {**NEWER, "ENTRY_CONTROLS": 0x10d3ff, "EXIT_CONTROLS": 0x103fefff, "GUEST_CR4": 0x8026f0, "GUEST_S_CET": 1,
        "GUEST_SSP": 0xffffc90000001000, "GUEST_INTERRUPT_SSP_TABLE": 0, "HOST_S_CET": 1, "HOST_SSP": 0x2000,
        "HOST_INTERRUPT_SSP_TABLE": 0}
-APICV = {**NEWER, "PIN_CONTROLS": 0xbf, "PROC_CONTROLS": 0x962061f2, "PROC2_CONTROLS": 0x13aa, "VIRTUAL_APIC_ADDRESS": 0x1300000,
+APICV = {**NEWER, "PIN_CONTROLS": 0xbf, "PROC_CONTROLS": 0x962061f2, "PROC2_CONTROLS": 0x13aa, "VIRTUAL_APIC_PAGE": 0x1300000,
          "POSTED_INTERRUPT_DESCRIPTOR": 0x1301040, "POSTED_INTERRUPT_VECTOR": 0xf2, "TPR_THRESHOLD": 0}
 EXTRAS = {**NEWER, "PROC2_CONTROLS": 0x2c670aa, "PML_ADDRESS": 0x1302000, "VMREAD_BITMAP": 0x1303000,
           "VMWRITE_BITMAP": 0x1304000, "VE_INFORMATION_ADDRESS": 0x1305000, "SPP_TABLE_POINTER": 0x1306000,
@@ -74,13 +77,13 @@ GOOD_EDITS = {
     "interrupt": {"ENTRY_EVENT": INTERRUPT | 0x30}, "NMI": {"ENTRY_EVENT": NMI | 2},
     "page fault": {"ENTRY_EVENT": EXCEPTION | ERROR_CODE | 14, "ENTRY_EVENT_ERROR": 7},
     "#GP in real mode": {**REAL, "ENTRY_EVENT": EXCEPTION | 13},
-    "#CP or not": {"basic": 1 << 56, "ENTRY_EVENT": EXCEPTION | 13},
+    "#CP or not": {BASIC: 1 << 56, "ENTRY_EVENT": EXCEPTION | 13},
     "INT": {"ENTRY_EVENT": SOFTWARE | 0x80, "ENTRY_INSN_LENGTH": 2},
     "halted with #DB": {**HALTED, "ENTRY_EVENT": EXCEPTION | 1}, "halted with MTF": {**HALTED, "ENTRY_EVENT": OTHER},
     "shut down with NMI": {"GUEST_ACTIVITY": 2, "ENTRY_EVENT": NMI | 2},
     "single step over MOV SS": {**STEP, "GUEST_PENDING_DEBUG": 0x4000},
     "null SS in 64-bit code": {"GUEST_SS_SELECTOR": 0, "GUEST_SS_RIGHTS": 0x10000},
-    "57-bit addresses": {"cr4 fixed1": 0x3737ff, "GUEST_GS_BASE": 0xff11000000000000},
+    "57-bit addresses": {CR4_FIXED1: 0x3737ff, "GUEST_GS_BASE": 0xff11000000000000},
     "conforming code": {"GUEST_CS_RIGHTS": 0xa09f}, "MSR areas": {"EXIT_MSR_STORE_COUNT": 2, "EXIT_MSR_STORE_ADDRESS": 0x1308010},
 }
 
@@ -88,7 +91,7 @@ HIGH = 1 << 41  # beyond the 40 bits of the dump's physical addresses
 ODD = 1 << 60  # makes an address not canonical
 BROKEN = [  # rule, edits, a part of what is wanted
     ("pin-controls-allowed", {"PIN_CONTROLS": 0x3d}, "bits 0x2 set"),
-    ("pin-controls-allowed", {**APICV, "pin": 0x7f00000016}, "bits 0x80 clear"),
+    ("pin-controls-allowed", {**APICV, PIN: 0x7f00000016}, "bits 0x80 clear"),
     ("proc-controls-allowed", {"PROC_CONTROLS": 0x960061f0}, "bits 0x2 set"),
     ("proc2-controls-allowed", {"PROC2_CONTROLS": 0x800010aa}, "bits 0x80000000 clear"),
     ("exit-controls-allowed", {"EXIT_CONTROLS": 0x3feffe}, "bits 0x1 set"),
@@ -96,8 +99,8 @@ BROKEN = [  # rule, edits, a part of what is wanted
     ("io-bitmaps", {"IO_BITMAP_B": 0x1205001}, "bits 11:0 zero"),
     ("io-bitmaps", {"IO_BITMAP_A": HIGH}, "beyond the 40"),
     ("msr-bitmap", {"MSR_BITMAP": 0x1206800}, "bits 11:0 zero"),
-    ("virtual-apic-page", {**APICV, "VIRTUAL_APIC_ADDRESS": 0x1300004}, "bits 11:0 zero"),
-    ("apic-access-page", {"PROC2_CONTROLS": 0x10ab, "APIC_ACCESS_ADDRESS": 1, "proc2": 0x7cff00000000}, "bits 11:0 zero"),
+    ("virtual-apic-page", {**APICV, "VIRTUAL_APIC_PAGE": 0x1300004}, "bits 11:0 zero"),
+    ("apic-access-page", {"PROC2_CONTROLS": 0x10ab, "APIC_ACCESS_ADDRESS": 1, PROC2: 0x7cff00000000}, "bits 11:0 zero"),
     ("posted-interrupt-descriptor", {**APICV, "POSTED_INTERRUPT_DESCRIPTOR": 0x1301020}, "bits 5:0 zero"),
     ("pml-address", {**EXTRAS, "PML_ADDRESS": 0x1302001}, "bits 11:0 zero"),
     ("shadowing-bitmaps", {**EXTRAS, "VMWRITE_BITMAP": 0x1304001}, "bits 11:0 zero"),
@@ -117,12 +120,12 @@ BROKEN = [  # rule, edits, a part of what is wanted
     ("spp-needs-ept", {**NEWER, "PROC2_CONTROLS": 0x801028, "SPP_TABLE_POINTER": 0}, '"enable EPT" set'),
     ("processor-trace", {**NEWER, "PROC2_CONTROLS": 0x10010aa, "ENTRY_CONTROLS": 0x4d3ff}, '"clear IA32_RTIT_CTL" set'),
     ("cr3-target-count", {"CR3_TARGET_COUNT": 5}, "at most 4"),
-    ("tpr-threshold", {"PROC_CONTROLS": 0x962061f2, "VIRTUAL_APIC_ADDRESS": 0, "TPR_THRESHOLD": 16}, "bits 31:4 zero"),
+    ("tpr-threshold", {"PROC_CONTROLS": 0x962061f2, "VIRTUAL_APIC_PAGE": 0, "TPR_THRESHOLD": 16}, "bits 31:4 zero"),
     ("posted-interrupt-vector", {**APICV, "POSTED_INTERRUPT_VECTOR": 0x1f2}, "0 to 255"),
     ("vpid-is-not-zero", {"VPID": 0}, "not 0"),
     ("ept-pointer", {"EPT_POINTER": 0x120705c}, "memory type (bits 2:0) 0 or 6"),
     ("ept-pointer", {"EPT_POINTER": 0x120700e + 0x40}, "a page-walk length"),
-    ("ept-pointer", {"EPT_POINTER": 0x120705e, "ept-vpid": 0xf0106534141}, "bit 6 clear"),
+    ("ept-pointer", {"EPT_POINTER": 0x120705e, EPT_VPID: 0xf0106534141}, "bit 6 clear"),
     ("ept-pointer", {"EPT_POINTER": 0x120785e}, "bits 11:7 zero"),
     ("ept-pointer", {"EPT_POINTER": HIGH | 0x5e}, "beyond the 40"),
     ("vm-functions", {**EXTRAS, "EPTP_LIST_ADDRESS": 0x1307008}, "bits 11:0 zero"),
@@ -133,7 +136,7 @@ BROKEN = [  # rule, edits, a part of what is wanted
     ("exit-msr-load", {"EXIT_MSR_LOAD_COUNT": 1, "EXIT_MSR_LOAD_ADDRESS": 1}, "bits 3:0 zero"),
     ("entry-msr-load", {"ENTRY_MSR_LOAD_COUNT": 1, "ENTRY_MSR_LOAD_ADDRESS": 8}, "bits 3:0 zero"),
     ("event-type", {"ENTRY_EVENT": EVENT | 1 << 8}, "other than 1"),
-    ("event-type", {"ENTRY_EVENT": OTHER, "proc": 0xf7f9fffe04006172}, "other than 7"),
+    ("event-type", {"ENTRY_EVENT": OTHER, PROC: 0xf7f9fffe04006172}, "other than 7"),
     ("event-vector", {"ENTRY_EVENT": NMI | 3}, "vector 2"),
     ("event-vector", {"ENTRY_EVENT": EXCEPTION | 32}, "at most 31"),
     ("event-vector", {"ENTRY_EVENT": OTHER | 1}, "vector 0"),
@@ -143,7 +146,7 @@ BROKEN = [  # rule, edits, a part of what is wanted
     ("event-reserved-bits", {"ENTRY_EVENT": INTERRUPT | 0x1030}, "bits 30:12 zero"),
     ("event-error-code", {"ENTRY_EVENT": EXCEPTION | ERROR_CODE | 14, "ENTRY_EVENT_ERROR": 0x10000}, "bits 31:16 zero"),
     ("event-instruction-length", {"ENTRY_EVENT": SOFTWARE | 0x80}, "1 to 15"),
-    ("event-instruction-length", {"ENTRY_EVENT": SOFTWARE | 0x80, "ENTRY_INSN_LENGTH": 16, "misc": 0x7004c1e7}, "0 to 15"),
+    ("event-instruction-length", {"ENTRY_EVENT": SOFTWARE | 0x80, "ENTRY_INSN_LENGTH": 16, MISC: 0x7004c1e7}, "0 to 15"),
     ("host-cr0-fixed", {"HOST_CR0": 0x80010013}, "bits 0x20 set"),
     ("host-cr4-fixed", {"HOST_CR4": 0x1426a0 & ~0x2000}, "bits 0x2000 set"),
     ("host-cr3-width", {"HOST_CR3": HIGH}, "beyond the 40"),
@@ -166,7 +169,7 @@ BROKEN = [  # rule, edits, a part of what is wanted
     ("guest-cr0-paging", {**REAL, "GUEST_CR0": 0x80000030}, "PE (bit 0) set"),
     ("guest-cr4-fixed", {"GUEST_CR4": 0x6f0}, "bits 0x2000 set"),
     ("guest-cet-needs-wp", {**CET, "GUEST_CR0": 0x80040033}, "CR0.WP"),
-    ("guest-debugctl", {"GUEST_IA32_DEBUGCTL": 8}, "bits 5:3"),
+    ("guest-debugctl", {"GUEST_DEBUGCTL": 8}, "bits 5:3"),
     ("guest-long-mode-needs-paging", {"GUEST_CR4": 0x26d0}, "PAE (bit 5) set"),
     ("guest-long-mode-needs-paging", {"GUEST_CR0": 0x50033}, "PG (bit 31) set"),
     ("guest-pcide-needs-long-mode", {**PAE, "GUEST_CR4": 0x226f0}, "PCIDE (bit 17) clear"),
@@ -190,7 +193,7 @@ BROKEN = [  # rule, edits, a part of what is wanted
     ("guest-rflags-reserved", {"GUEST_RFLAGS": 0x800246 | 8}, "bits 63:22"),
     ("guest-rflags-if", {"GUEST_RFLAGS": 0x46, "ENTRY_EVENT": INTERRUPT | 0x30}, "IF (bit 9) set"),
     ("activity-state", {"GUEST_ACTIVITY": 4}, "3 (wait-for-SIPI)"),
-    ("activity-state", {"GUEST_ACTIVITY": 3, "misc": 0x300480e5}, "IA32_VMX_MISC bit 8 is clear"),
+    ("activity-state", {"GUEST_ACTIVITY": 3, MISC: 0x300480e5}, "IA32_VMX_MISC bit 8 is clear"),
     ("activity-hlt-needs-ring-0", {**USER, **HALTED}, "not HLT"),
     ("activity-while-blocked", {**HALTED, "GUEST_INTERRUPTIBILITY": 1}, "active (0)"),
     ("activity-allows-event", {**HALTED, "ENTRY_EVENT": EXCEPTION | 6}, "#DB, #MC"),
@@ -370,13 +373,13 @@ def test_rules_that_lack_a_field_or_a_capability_are_skipped_and_named():
     lines, broken = tool.explain(dump)
     assert broken == 0
     assert "not in the dump: VPID; not checked: vpid-is-not-zero" in lines
-    assert any(line.startswith("not in the dump: capability `pin'; not checked: pin-controls-allowed") for line in lines)
+    assert f"not in the dump: {PIN}; not checked: pin-controls-allowed" in lines
     assert any("52 bits taken" in line for line in lines)
 
 
 def test_fields_are_read_by_the_names_of_the_header():
-    names = fields.of_header("#define FIELDS(FIELD) \\\n    FIELD(MY_VPID, 0x0000) \\\n    FIELD(GUEST_RIP, 0x681E)\n")
-    assert names == {"MY_VPID": 0, "GUEST_RIP": 0x681e}
+    names = fields.of_header("#define FIELDS(X) \\\n    X(MY_VPID, 0x0000) X(GUEST_RIP, 0x681e) VMCS_SEGMENTS(X, LIMIT, 0x4800)\n")
+    assert names["MY_VPID"] == 0 and names["GUEST_RIP"] == 0x681e and names["GUEST_TR_LIMIT"] == 0x480e and len(names) == 10
     [dump] = dumps(["x vmcs: entry failed: VM-instruction error 7\r", "x vmcs: MY_VPID = 0x5\r"], names)
     assert dump["VPID"] == 5 and dump.name("VPID") == "MY_VPID"
 
@@ -390,11 +393,6 @@ def test_what_a_dump_says_wrongly_is_told():
 
 def test_lines_before_a_dump_and_other_lines_are_passed_over():
     assert dumps(["vmcs: VPID = 0x1", "vmcs: "], {}) == []
-
-
-def test_capabilities_are_words_and_values():
-    assert capabilities("pin 0x1 cr0 fixed0 0x2 fixed1 0x3 cr4 fixed0 0x4 fixed1 0x5 ept-vpid 0x6 phys 40") == {
-        "pin": 1, "cr0 fixed0": 2, "cr0 fixed1": 3, "cr4 fixed0": 4, "cr4 fixed1": 5, "ept-vpid": 6, "phys": 40}
 
 
 def test_encodings_are_the_manuals():

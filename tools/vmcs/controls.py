@@ -10,12 +10,12 @@ WITH_ERROR_CODE = (8, 10, 11, 12, 13, 14, 17)
 UNCACHEABLE, WRITE_BACK = 0, 6
 
 
-def allowed(section, name, field, capability, register, group=None):
+def allowed(section, name, field, register, group=None):
     """The low half of a capability MSR names the bits that must be set, the high half those that may."""
     def check(dump):
         if group and not dump.on(group):
             return
-        limits, value = dump.capability(capability), dump[field]
+        limits, value = dump.capability(register), dump[field]
         if missing := limits & ~value & 0xffffffff:
             yield (field,), f"bits {missing:#x} set (low half of {register})"
         if surplus := value & ~(limits >> 32):
@@ -23,16 +23,16 @@ def allowed(section, name, field, capability, register, group=None):
     add(section, name, check)
 
 
-allowed(EXECUTION, "pin-controls-allowed", "PIN_CONTROLS", "pin", "IA32_VMX_TRUE_PINBASED_CTLS")
-allowed(EXECUTION, "proc-controls-allowed", "PROC_CONTROLS", "proc", "IA32_VMX_TRUE_PROCBASED_CTLS")
-allowed(EXECUTION, "proc2-controls-allowed", "PROC2_CONTROLS", "proc2", "IA32_VMX_PROCBASED_CTLS2",
+allowed(EXECUTION, "pin-controls-allowed", "PIN_CONTROLS", "IA32_VMX_TRUE_PINBASED_CTLS")
+allowed(EXECUTION, "proc-controls-allowed", "PROC_CONTROLS", "IA32_VMX_TRUE_PROCBASED_CTLS")
+allowed(EXECUTION, "proc2-controls-allowed", "PROC2_CONTROLS", "IA32_VMX_PROCBASED_CTLS2",
         "activate secondary controls")
-allowed(EXIT, "exit-controls-allowed", "EXIT_CONTROLS", "exit", "IA32_VMX_TRUE_EXIT_CTLS")
-allowed(ENTRY, "entry-controls-allowed", "ENTRY_CONTROLS", "entry", "IA32_VMX_TRUE_ENTRY_CTLS")
+allowed(EXIT, "exit-controls-allowed", "EXIT_CONTROLS", "IA32_VMX_TRUE_EXIT_CTLS")
+allowed(ENTRY, "entry-controls-allowed", "ENTRY_CONTROLS", "IA32_VMX_TRUE_ENTRY_CTLS")
 
 aligned(EXECUTION, "io-bitmaps", "use I/O bitmaps", "IO_BITMAP_A", "IO_BITMAP_B")
 aligned(EXECUTION, "msr-bitmap", "use MSR bitmaps", "MSR_BITMAP")
-aligned(EXECUTION, "virtual-apic-page", "use TPR shadow", "VIRTUAL_APIC_ADDRESS")
+aligned(EXECUTION, "virtual-apic-page", "use TPR shadow", "VIRTUAL_APIC_PAGE")
 aligned(EXECUTION, "apic-access-page", "virtualize APIC accesses", "APIC_ACCESS_ADDRESS")
 aligned(EXECUTION, "posted-interrupt-descriptor", "process posted interrupts", "POSTED_INTERRUPT_DESCRIPTOR", low_bits=6)
 aligned(EXECUTION, "pml-address", "enable PML", "PML_ADDRESS")
@@ -60,7 +60,7 @@ needs(ENTRY, "smm-entry-and-dual-monitor", "deactivate dual-monitor treatment", 
 
 @rule(EXECUTION)
 def cr3_target_count(dump):
-    limit = dump.capabilities["misc"] >> 16 & 0x1ff if "misc" in dump.capabilities else 4
+    limit = dump.capability("IA32_VMX_MISC") >> 16 & 0x1ff
     if dump["CR3_TARGET_COUNT"] > limit:
         yield ("CR3_TARGET_COUNT",), f"at most {limit} (IA32_VMX_MISC bits 24:16)"
 
@@ -87,13 +87,13 @@ def vpid_is_not_zero(dump):
 def ept_pointer(dump):
     if not dump.on("enable EPT"):
         return
-    pointer, offered = dump["EPT_POINTER"], dump.capabilities.get("ept-vpid")
+    pointer, offered = dump["EPT_POINTER"], dump.capability("IA32_VMX_EPT_VPID_CAP")
     kind, levels = pointer & 7, (pointer >> 3 & 7) + 1
-    if kind not in (UNCACHEABLE, WRITE_BACK) or offered is not None and not offered >> 8 + kind & 1:
+    if kind not in (UNCACHEABLE, WRITE_BACK) or not offered >> 8 + kind & 1:
         yield ("EPT_POINTER",), f"memory type (bits 2:0) 0 or 6, and one that IA32_VMX_EPT_VPID_CAP offers; it is {kind}"
-    if levels not in (4, 5) or offered is not None and not offered >> 2 + levels & 1:
+    if levels not in (4, 5) or not offered >> 2 + levels & 1:
         yield ("EPT_POINTER",), f"a page-walk length (bits 5:3, plus 1) that IA32_VMX_EPT_VPID_CAP offers; it is {levels}"
-    if offered is not None and pointer >> 6 & 1 and not offered >> 21 & 1:
+    if pointer >> 6 & 1 and not offered >> 21 & 1:
         yield ("EPT_POINTER",), "bit 6 clear: IA32_VMX_EPT_VPID_CAP offers no accessed and dirty flags"
     if pointer & 0xf80:
         yield ("EPT_POINTER",), "bits 11:7 zero"
@@ -143,7 +143,7 @@ def event_type(dump):
         return
     if dump.event_type == RESERVED_TYPE:
         yield ("ENTRY_EVENT",), "a type (bits 10:8) other than 1, which is reserved"
-    if dump.event_type == OTHER_EVENT and not dump.capability("proc") >> 32 + 27 & 1:
+    if dump.event_type == OTHER_EVENT and not dump.capability("IA32_VMX_TRUE_PROCBASED_CTLS") >> 32 + 27 & 1:
         yield ("ENTRY_EVENT",), 'a type other than 7: the CPU has no "monitor trap flag"'
 
 
@@ -162,7 +162,7 @@ def event_vector(dump):
 
 def may_choose_error_code(dump):
     """IA32_VMX_BASIC bit 56: hardware exceptions with or without error code, whatever the vector."""
-    return dump.event_type == HARDWARE_EXCEPTION and dump.capabilities.get("basic", 0) >> 56 & 1
+    return dump.event_type == HARDWARE_EXCEPTION and dump.capability("IA32_VMX_BASIC") >> 56 & 1
 
 
 @rule(ENTRY)
@@ -196,7 +196,7 @@ def event_error_code(dump):
 def event_instruction_length(dump):
     if not dump.injects or dump.event_type not in SOFTWARE_TYPES:
         return
-    zero_is_allowed = dump.capabilities.get("misc", 0) >> 30 & 1
+    zero_is_allowed = dump.capability("IA32_VMX_MISC") >> 30 & 1
     if dump["ENTRY_INSN_LENGTH"] > 15 or dump["ENTRY_INSN_LENGTH"] == 0 and not zero_is_allowed:
         least = 0 if zero_is_allowed else 1
         yield ("ENTRY_INSN_LENGTH", "ENTRY_EVENT"), f"{least} to 15, since a software event is injected"

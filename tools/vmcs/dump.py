@@ -7,6 +7,7 @@ from vmcs import fields
 
 MARK = re.compile(r"vmcs: (.*)")
 FAILED = re.compile(r"entry failed: (.*)")
+CAPABILITY = re.compile(r"cap (\w+) = (0x[0-9a-fA-F]+)\s*$")
 FIELD = re.compile(r"(\w+) = (0x[0-9a-fA-F]+)\s*$")
 ERROR = re.compile(r"VM-instruction error (\d+)")
 REASON = re.compile(r"exit reason (0x[0-9a-fA-F]+|\d+)(?:, qualification (0x[0-9a-fA-F]+|\d+))?")
@@ -73,13 +74,13 @@ class Dump:
         self.header = {encoding: name for name, encoding in names.items()}
         self.encodings = {**fields.ENCODINGS, **names}
         self.values = {}  # by encoding
-        self.capabilities = {}  # "pin", "cr0 fixed0" ...: the value of the MSR
+        self.capabilities = {}  # by name of the MSR; "MAXPHYADDR"
         self.problems = []
 
     def take(self, text):
         """One line behind the mark."""
-        if text.startswith("cap "):
-            self.capabilities.update(capabilities(text[4:]))
+        if match := CAPABILITY.match(text):
+            self.capabilities[match.group(1)] = int(match.group(2), 16)
         elif match := FIELD.match(text):
             self.take_field(match.group(1), int(match.group(2), 16))
 
@@ -106,7 +107,7 @@ class Dump:
         try:
             return self.capabilities[name]
         except KeyError:
-            raise Absent(f"capability `{name}'") from None
+            raise Absent(name) from None
 
     def on(self, control):
         """Is a control of CONTROLS set, and the group that it belongs to active?"""
@@ -130,11 +131,11 @@ class Dump:
     @property
     def linear_bits(self):
         """A CPU that offers CR4.LA57 checks addresses by its 57 bits, whatever mode it is in."""
-        return 57 if self.capabilities.get("cr4 fixed1", 0) & CR4_LA57 else 48
+        return 57 if self.capabilities.get("IA32_VMX_CR4_FIXED1", 0) & CR4_LA57 else 48
 
     @property
     def physical_bits(self):
-        return self.capabilities.get("phys", 52)
+        return self.capabilities.get("MAXPHYADDR", 52)
 
     def canonical(self, address):
         return address >> self.linear_bits - 1 in (0, (1 << 65 - self.linear_bits) - 1)
@@ -155,20 +156,6 @@ class Dump:
     def qualification(self):
         match = REASON.search(self.failure)
         return int(match.group(2), 0) if match and match.group(2) else 0
-
-
-def capabilities(text):
-    """{"pin": ..., "cr0 fixed0": ...} of a capability line: words and values; a word without value names a group."""
-    found, group, name = {}, "", ""
-    for word in text.split():
-        if word[0].isdigit():
-            found[name] = int(word, 0)
-        elif word in ("cr0", "cr4"):
-            group = word + " "
-        else:
-            group = group if word.startswith("fixed") else ""
-            name = group + word
-    return found
 
 
 def dumps(lines, names):

@@ -20,7 +20,7 @@ ENCODINGS = {
     **run(0x0800, *(f"GUEST_{name}_SELECTOR" for name in SEGMENTS), "GUEST_INTERRUPT_STATUS", "PML_INDEX", "GUEST_UINV"),
     **run(0x0c00, *(f"HOST_{name}_SELECTOR" for name in HOST_SELECTORS)),
     **run(0x2000, "IO_BITMAP_A", "IO_BITMAP_B", "MSR_BITMAP", "EXIT_MSR_STORE_ADDRESS", "EXIT_MSR_LOAD_ADDRESS",
-          "ENTRY_MSR_LOAD_ADDRESS", "EXECUTIVE_VMCS_POINTER", "PML_ADDRESS", "TSC_OFFSET", "VIRTUAL_APIC_ADDRESS",
+          "ENTRY_MSR_LOAD_ADDRESS", "EXECUTIVE_VMCS_POINTER", "PML_ADDRESS", "TSC_OFFSET", "VIRTUAL_APIC_PAGE",
           "APIC_ACCESS_ADDRESS", "POSTED_INTERRUPT_DESCRIPTOR", "VM_FUNCTION_CONTROLS", "EPT_POINTER",
           "EOI_EXIT_BITMAP0", "EOI_EXIT_BITMAP1", "EOI_EXIT_BITMAP2", "EOI_EXIT_BITMAP3", "EPTP_LIST_ADDRESS",
           "VMREAD_BITMAP", "VMWRITE_BITMAP", "VE_INFORMATION_ADDRESS", "XSS_EXITING_BITMAP", "ENCLS_EXITING_BITMAP",
@@ -29,16 +29,16 @@ ENCODINGS = {
           "EXIT2_CONTROLS"),
     **run(0x204a, "SPEC_CTRL_MASK", "SPEC_CTRL_SHADOW"),
     **run(0x2400, "GUEST_PHYSICAL_ADDRESS"),
-    **run(0x2800, "VMCS_LINK_POINTER", "GUEST_IA32_DEBUGCTL", "GUEST_IA32_PAT", "GUEST_IA32_EFER",
+    **run(0x2800, "VMCS_LINK_POINTER", "GUEST_DEBUGCTL", "GUEST_IA32_PAT", "GUEST_IA32_EFER",
           "GUEST_IA32_PERF_GLOBAL_CTRL", "GUEST_PDPTE0", "GUEST_PDPTE1", "GUEST_PDPTE2", "GUEST_PDPTE3",
           "GUEST_IA32_BNDCFGS", "GUEST_IA32_RTIT_CTL", "GUEST_IA32_LBR_CTL", "GUEST_IA32_PKRS"),
     **run(0x2c00, "HOST_IA32_PAT", "HOST_IA32_EFER", "HOST_IA32_PERF_GLOBAL_CTRL", "HOST_IA32_PKRS"),
-    **run(0x4000, "PIN_CONTROLS", "PROC_CONTROLS", "EXCEPTION_BITMAP", "PAGE_FAULT_ERROR_MASK", "PAGE_FAULT_ERROR_MATCH",
+    **run(0x4000, "PIN_CONTROLS", "PROC_CONTROLS", "EXCEPTION_BITMAP", "PAGE_FAULT_MASK", "PAGE_FAULT_MATCH",
           "CR3_TARGET_COUNT", "EXIT_CONTROLS", "EXIT_MSR_STORE_COUNT", "EXIT_MSR_LOAD_COUNT", "ENTRY_CONTROLS",
           "ENTRY_MSR_LOAD_COUNT", "ENTRY_EVENT", "ENTRY_EVENT_ERROR", "ENTRY_INSN_LENGTH", "TPR_THRESHOLD",
           "PROC2_CONTROLS", "PLE_GAP", "PLE_WINDOW", "INSTRUCTION_TIMEOUT"),
-    **run(0x4400, "INSTRUCTION_ERROR", "EXIT_REASON", "EXIT_EVENT", "EXIT_EVENT_ERROR", "VECTORING_EVENT",
-          "VECTORING_EVENT_ERROR", "EXIT_INSN_LENGTH", "EXIT_INSN_INFO"),
+    **run(0x4400, "INSTRUCTION_ERROR", "EXIT_REASON", "EXIT_EVENT", "EXIT_EVENT_ERROR", "IDT_EVENT",
+          "IDT_EVENT_ERROR", "EXIT_INSN_LENGTH", "EXIT_INSN_INFO"),
     **run(0x4800, *(f"GUEST_{name}_LIMIT" for name in SEGMENTS), "GUEST_GDTR_LIMIT", "GUEST_IDTR_LIMIT",
           *(f"GUEST_{name}_RIGHTS" for name in SEGMENTS), "GUEST_INTERRUPTIBILITY", "GUEST_ACTIVITY", "GUEST_SMBASE",
           "GUEST_SYSENTER_CS"),
@@ -57,7 +57,8 @@ ENCODINGS = {
 }
 NAMES = {encoding: name for name, encoding in ENCODINGS.items()}
 
-ROW = re.compile(r"\bFIELD\(\s*(\w+)\s*,\s*(0x[0-9a-fA-F]+)\s*\)")
+ROW = re.compile(r"\bX\((\w+), (0x[0-9a-f]+)\)")
+SEGMENT_ROWS = re.compile(r"\bVMCS_SEGMENTS\(X, (\w+), (0x[0-9a-f]+)\)")
 
 
 def bits(encoding):
@@ -65,5 +66,8 @@ def bits(encoding):
 
 
 def of_header(text):
-    """{name: encoding} of the FIELD(NAME, ENCODING) rows of a header."""
-    return {name: int(encoding, 16) for name, encoding in ROW.findall(text)}
+    """{name: encoding} of the VMM's list: rows X(NAME, ENCODING), and VMCS_SEGMENTS(X, PART, ENCODING) for eight of them."""
+    names = {name: int(encoding, 16) for name, encoding in ROW.findall(text)}
+    for part, encoding in SEGMENT_ROWS.findall(text):
+        names.update(run(int(encoding, 16), *(f"GUEST_{name}_{part}" for name in SEGMENTS)))
+    return names

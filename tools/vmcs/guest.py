@@ -24,7 +24,7 @@ PENDING_BS, PENDING_RTM = 1 << 14, 1 << 16
 @rule(REGISTERS)
 def guest_cr0_fixed(dump):
     free = CR0_PE | CR0_PG if dump.on("unrestricted guest") else 0
-    yield from fixed_bits(dump, "GUEST_CR0", "cr0", CR0_NW | CR0_CD | free)
+    yield from fixed_bits(dump, "GUEST_CR0", "CR0", CR0_NW | CR0_CD | free)
 
 
 @rule(REGISTERS)
@@ -35,7 +35,7 @@ def guest_cr0_paging(dump):
 
 @rule(REGISTERS)
 def guest_cr4_fixed(dump):
-    yield from fixed_bits(dump, "GUEST_CR4", "cr4")
+    yield from fixed_bits(dump, "GUEST_CR4", "CR4")
 
 
 cet_needs_write_protection(REGISTERS, "guest-cet-needs-wp", "GUEST")
@@ -43,8 +43,8 @@ cet_needs_write_protection(REGISTERS, "guest-cet-needs-wp", "GUEST")
 
 @rule(REGISTERS)
 def guest_debugctl(dump):
-    if dump.on("load debug controls") and dump["GUEST_IA32_DEBUGCTL"] & DEBUGCTL_RESERVED:
-        yield ("GUEST_IA32_DEBUGCTL",), "bits 5:3 and 63:16 zero"
+    if dump.on("load debug controls") and dump["GUEST_DEBUGCTL"] & DEBUGCTL_RESERVED:
+        yield ("GUEST_DEBUGCTL",), "bits 5:3 and 63:16 zero"
 
 
 @rule(REGISTERS)
@@ -146,7 +146,7 @@ def activity_state(dump):
     state = dump["GUEST_ACTIVITY"]
     if state > WAIT_FOR_SIPI:
         yield ("GUEST_ACTIVITY",), "0 (active), 1 (HLT), 2 (shutdown) or 3 (wait-for-SIPI)"
-    elif state != ACTIVE and not dump.capability("misc") >> MISC_ACTIVITY_BIT[state] & 1:
+    elif state != ACTIVE and not dump.capability("IA32_VMX_MISC") >> MISC_ACTIVITY_BIT[state] & 1:
         yield ("GUEST_ACTIVITY",), f"a state that the CPU offers (IA32_VMX_MISC bit {MISC_ACTIVITY_BIT[state]} is clear)"
 
 
@@ -243,9 +243,9 @@ def pending_debug_single_step(dump):
     held = dump["GUEST_INTERRUPTIBILITY"] & (STI_BLOCKING | MOV_SS_BLOCKING) or dump["GUEST_ACTIVITY"] == HLT
     if not held:
         return
-    wanted = dump["GUEST_RFLAGS"] & RFLAGS_TF and not dump["GUEST_IA32_DEBUGCTL"] & DEBUGCTL_BTF
+    wanted = dump["GUEST_RFLAGS"] & RFLAGS_TF and not dump["GUEST_DEBUGCTL"] & DEBUGCTL_BTF
     if bool(wanted) != bool(dump["GUEST_PENDING_DEBUG"] & PENDING_BS):
-        yield (("GUEST_PENDING_DEBUG", "GUEST_RFLAGS", "GUEST_IA32_DEBUGCTL", "GUEST_INTERRUPTIBILITY", "GUEST_ACTIVITY"),
+        yield (("GUEST_PENDING_DEBUG", "GUEST_RFLAGS", "GUEST_DEBUGCTL", "GUEST_INTERRUPTIBILITY", "GUEST_ACTIVITY"),
                f'BS (bit 14) {"set" if wanted else "clear"}, as RFLAGS.TF and DEBUGCTL.BTF have it')
 
 

@@ -13,12 +13,12 @@ REGISTERS, SEGMENTS, ADDRESS_SIZE = "27.2.2", "27.2.3", "27.2.4"
 
 @rule(REGISTERS)
 def host_cr0_fixed(dump):
-    yield from fixed_bits(dump, "HOST_CR0", "cr0")
+    yield from fixed_bits(dump, "HOST_CR0", "CR0")
 
 
 @rule(REGISTERS)
 def host_cr4_fixed(dump):
-    yield from fixed_bits(dump, "HOST_CR4", "cr4")
+    yield from fixed_bits(dump, "HOST_CR4", "CR4")
 
 
 @rule(REGISTERS)

@@ -103,12 +103,13 @@ def canonical(section, name, *names):
 
 def fixed_bits(dump, field, register, ignored=0):
     """What IA32_VMX_CR0_FIXED0 and its like demand of a control register."""
-    ones, zeros = dump.capability(f"{register} fixed0"), ~dump.capability(f"{register} fixed1")
+    lower, upper = f"IA32_VMX_{register}_FIXED0", f"IA32_VMX_{register}_FIXED1"
+    ones, zeros = dump.capability(lower), ~dump.capability(upper)
     value = dump[field]
     if missing := ones & ~value & ~ignored & ALL_ONES:
-        yield (field,), f"bits {missing:#x} set (IA32_VMX_{register.upper()}_FIXED0)"
+        yield (field,), f"bits {missing:#x} set ({lower})"
     if surplus := zeros & value & ~ignored & ALL_ONES:
-        yield (field,), f"bits {surplus:#x} clear (IA32_VMX_{register.upper()}_FIXED1)"
+        yield (field,), f"bits {surplus:#x} clear ({upper})"
 
 
 def memory_types(section, name, control, field):
