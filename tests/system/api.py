@@ -139,7 +139,7 @@ def wait(machine, condition, what, seconds=60):
         except (OSError, http.client.HTTPException) as failure:
             error = failure
         if machine.process.poll() is not None:
-            raise EmulatorDied(f"{what}: QEMU ended\n{machine.tail()}")
+            raise EmulatorDied(f"{what}: {machine.program} ended\n{machine.tail()}")
         if time.monotonic() > deadline:
             machine.keep_logs = True
             raise EmulatorTimeout(f"{what} within {seconds * SCALE:.0f} s ({error})\n{machine.tail()}\nlogs: {machine.folder}")

@@ -64,4 +64,5 @@ def pytest_runtest_makereport(item, call):
             machine = value if isinstance(value, Machine) else getattr(value, "machine", None)
             if isinstance(machine, Machine):
                 machine.keep_logs = True
-                outcome.get_result().sections.append(("machine", f"logs: {machine.folder}\n{machine.tail()}"))
+                outcome.get_result().sections.append(("machine", f"logs: {machine.folder}\n{machine.tail()}\n"
+                                                                 f"{machine.emulator_log()}"))

@@ -82,6 +82,8 @@ def clean(data):
 class Machine:
     """A running box. Use as a context manager, or call close()."""
 
+    program = "QEMU"
+
     def __init__(self, image, *, qemu="host", cpus="4", memory="2G", cpu="max", firmware="bios", serials=("com1",),
                  accel=("-accel", "tcg,thread=multi"), extra=(), snapshot=True, name="machine"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"mullion-{name}-"))
@@ -128,7 +130,7 @@ class Machine:
             try:
                 self.sockets[name] = listener.accept()[0]
             except TimeoutError as error:
-                raise EmulatorDied(f"QEMU did not start: {(self.folder / 'qemu.log').read_text()}") from error
+                raise EmulatorDied(f"QEMU did not start: {self.emulator_log()}") from error
             self.sockets[name].setblocking(False)
             listener.close()
         self.qmp("qmp_capabilities")
@@ -149,6 +151,11 @@ class Machine:
             one.close()
         if not self.keep_logs:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def emulator_log(self):
+        """What the emulator itself had to say."""
+        path = self.folder / "qemu.log"
+        return path.read_text() if path.exists() else ""
 
     def elapsed(self):
         return time.monotonic() - self.started
@@ -190,8 +197,8 @@ class Machine:
                                       f"{self.tail(port)}\nlogs: {self.folder}")
             if port not in self.sockets and not self.expected_end:
                 self.keep_logs = True
-                raise EmulatorDied(f"QEMU ended while waiting for /{pattern}/; the last lines were:\n{self.tail(port)}\n"
-                                   f"{(self.folder / 'qemu.log').read_text()}\nlogs: {self.folder}")
+                raise EmulatorDied(f"{self.program} ended while waiting for /{pattern}/; the last lines were:\n"
+                                   f"{self.tail(port)}\n{self.emulator_log()}\nlogs: {self.folder}")
             if port not in self.sockets:
                 raise EmulatorTimeout(f"the box is off and /{pattern}/ never came:\n{self.tail(port)}")
             self.pump(min(left, 1.0))

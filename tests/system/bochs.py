@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The same box in Bochs: strict about VM entries, with Intel's CPUs too, and what is to be known about its log."""
+
+import os
+import pathlib
+import re
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from emulator import SCALE, TOP, EmulatorDied, Machine, Stream, die_with_parent
+
+BIOS = pathlib.Path("/usr/share/bochs/BIOS-bochs-latest")
+VGA_BIOS = pathlib.Path("/usr/share/vgabios/vgabios.bin")
+LOG_BYTES = 256 << 20
+# One instruction is one tick of its clocks, so 50 million of them are one second to the box.
+INSTRUCTIONS_PER_SECOND = 50_000_000
+MACHINES = {
+    "bochs-vmx": "corei7_haswell_4770",
+    "bochs-svm": "ryzen",
+    "bochs-penryn": "core2_penryn_t9600",  # VMX of 2008: neither EPT nor unrestricted guest
+    "bochs-new": "corei7_skylake_x",  # virtual-interrupt delivery and posted interrupts
+}
+# What it says about guests that a CPU would not enter, and the panics that end it; it counts some harmless exits too.
+COMPLAINT = re.compile(rb"^\d+e\[CPU\d[^]]*\] (?!SVM VMEXIT: )(?:.*(?:VM|EPT|SVM).*)|^\d+p.*", re.M)
+COMPLAINTS_SHOWN = 40
+CONFIGURATION = """\
+display_library: nogui
+plugin_ctrl: speaker=false
+memory: guest={memory}, host={memory}
+romimage: file={bios}
+vgaromimage: file={vga_bios}
+cpu: model={model}, count={cpus}, ips={speed}, reset_on_triple_fault=0
+clock: sync=none, time0=utc
+pci: enabled=1, chipset=i440fx
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path={image}, mode=volatile, journal={folder}/journal
+boot: disk
+{serials}
+log: {folder}/bochs.log
+panic: action=fatal
+error: action=report, bxvga=ignore
+info: action=ignore
+debug: action=ignore
+"""
+
+
+def bochs_binary():
+    """Path of the pinned Bochs; the first call builds it."""
+    found = subprocess.run([TOP / "third_party" / "bochs"], stdout=subprocess.PIPE, text=True, check=True)
+    return found.stdout.strip()
+
+
+def limit_log():
+    """A log that grows without end ends Bochs, not the disk; and Bochs dies with the test run."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LOG_BYTES, LOG_BYTES))
+    die_with_parent()
+
+
+class BochsMachine(Machine):
+    """A box in Bochs: a disk with the image, serial ports, no network. Its time is counted in instructions."""
+
+    program = "Bochs"
+
+    def __init__(self, image, *, kind="bochs-vmx", cpus=2, memory=1024, serials=("com1",), name="machine"):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"mullion-{name}-"))
+        self.started = time.monotonic()
+        self.streams, self.sockets, self.listeners = {}, {}, {}
+        self.keep_logs = self.expected_end = False
+        ports = "\n".join(self._serial(port) for port in serials)
+        (self.folder / "bochsrc").write_text(CONFIGURATION.format(
+            memory=memory, bios=BIOS, vga_bios=VGA_BIOS, model=MACHINES[kind], cpus=cpus,
+            speed=INSTRUCTIONS_PER_SECOND, image=pathlib.Path(image).resolve(), folder=self.folder, serials=ports))
+        self.command = [bochs_binary(), "-q", "-f", self.folder / "bochsrc"]
+        self._start()
+
+    def _serial(self, port):
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self.listeners[port] = listener
+        self.streams[port] = Stream(self.folder / f"{port}.log")
+        return f"{port}: enabled=1, mode=socket-client, dev=127.0.0.1:{listener.getsockname()[1]}"
+
+    def _start(self):
+        with open(self.folder / "output", "wb") as output:
+            self.process = subprocess.Popen(["nice", *self.command], stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=output, start_new_session=True, preexec_fn=limit_log,
+                                            env={**os.environ, "BXSHARE": str(BIOS.parent)})
+        for port, listener in self.listeners.items():
+            listener.settimeout(20 * SCALE)
+            try:
+                self.sockets[port] = listener.accept()[0]
+            except TimeoutError as error:
+                raise EmulatorDied(f"Bochs did not start: {self.emulator_log()}") from error
+            self.sockets[port].setblocking(False)
+            self.sockets[port].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.close()
+
+    def emulator_log(self):
+        """What Bochs complained of: entries and exits of guests that a CPU would refuse, and why it ended."""
+        log = self.folder / "bochs.log"
+        found = COMPLAINT.findall(log.read_bytes()) if log.exists() else []
+        shown = b"\n".join(found[:COMPLAINTS_SHOWN]).decode("utf-8", "replace")
+        return f"{len(found)} complaints of Bochs\n{shown}"
+
+    def cpu_seconds(self):
+        """Time of the host's CPU that it took so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def open_machine(kind, image, *, cpus=2, memory=1024, **more):
+    """The box of that kind: "qemu-svm" or one of MACHINES."""
+    if kind in MACHINES:
+        return BochsMachine(image, kind=kind, cpus=cpus, memory=memory, **more)
+    return Machine(image, cpus=str(cpus), memory=f"{memory}M", **more)
