@@ -16,7 +16,7 @@ SOAK_SECONDS ?= 3600
 SUITE ?= bookworm
 GOALS ?= run check
 UNIT_TARGETS :=
-FUZZ_TARGETS :=
+FUZZERS :=
 
 # Installing what the system lacks comes before everything else: make builds an included file first, then starts
 # over. Only the goals that need compilers ask for it.
@@ -84,7 +84,8 @@ test:
 
 unit: $(UNIT_TARGETS)
 
-fuzz: $(FUZZ_TARGETS)
+fuzz: $(FUZZERS)
+	@tests/fuzz/run $(FUZZ_SECONDS) $^
 
 check: unit checks
 

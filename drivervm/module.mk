@@ -2,7 +2,6 @@
 # The driver VM: Linux from source, one static program as its init.
 #   drivervm       build/drivervm/kernel (bzImage) and build/drivervm/initramfs.cpio
 #   drivervm-unit  builds and runs tests/unit/drivervm_*.c with ASan and UBSan
-#   drivervm-fuzz  runs the fuzzer of what the agent sends, FUZZ_SECONDS
 
 FUZZ_SECONDS ?= 20
 DRIVERVM_CC ?= gcc
@@ -13,7 +12,7 @@ drivervm_src := $(wildcard drivervm/init/*.c drivervm/net/*.c)
 drivervm_common := -std=c17 -D_GNU_SOURCE -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow -MMD -MP \
 	-Ivmm/include -Idrivervm/include -Idrivervm/init -Idrivervm/net
 
-.PHONY: drivervm drivervm-unit drivervm-fuzz
+.PHONY: drivervm drivervm-unit
 drivervm: $(drivervm_out)/kernel $(drivervm_out)/initramfs.cpio
 
 # ---- the kernel and init's C library, cached outside the tree ----
@@ -65,7 +64,7 @@ drivervm_tests := $(drivervm_test_names:%=build/unit/drivervm_%)
 drivervm_test_flags = $(drivervm_common) -Idrivervm -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 UNIT_TARGETS += drivervm-unit
-FUZZ_TARGETS += drivervm-fuzz
+FUZZERS += build/fuzz/fuzz_driver_rpc
 
 define drivervm_test
 build/unit/drivervm_$(1): tests/unit/drivervm_$(1).c tests/unit/drivervm_test.h $(drivervm_test_$(1):%=drivervm/%.c) \
@@ -84,8 +83,5 @@ build/fuzz/fuzz_driver_rpc: tests/fuzz/fuzz_driver_rpc.c drivervm/init/frame.c d
 	@mkdir -p $(@D)
 	$(DRIVERVM_FUZZ_CC) $(drivervm_common) -MF $@.d -Idrivervm -O1 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
-
-drivervm-fuzz: build/fuzz/fuzz_driver_rpc
-	@tests/fuzz/run $(FUZZ_SECONDS) $^
 
 -include $(wildcard $(drivervm_out)/obj/*/*.d)

@@ -3,10 +3,8 @@
 #   agent          build/agent/agent.bin, build/agent/agent-linux, build/agent/https-server
 #   agent-crash    build/agent/agent-crash.bin: a test image with the command `crash-agent`
 #   agent-unit     builds and runs tests/unit/agent_*.c with ASan and UBSan
-#   agent-fuzz     runs each fuzzer over its corpus for FUZZ_SECONDS
 
 MULLION_VERSION ?= 0.1.0
-FUZZ_SECONDS ?= 20
 AGENT_CC ?= gcc
 AGENT_FUZZ_CC ?= clang
 
@@ -22,7 +20,7 @@ agent_model_src := $(wildcard mgmt-agent/os/linux/model*.c) mgmt-agent/os/linux/
 agent_dsdt := $(agent_out)/gen/dsdt.h
 agent_os_src := $(wildcard mgmt-agent/os/*.c)
 
-.PHONY: agent agent-crash agent-unit agent-fuzz
+.PHONY: agent agent-crash agent-unit
 agent: $(agent_out)/agent.bin $(agent_out)/agent-linux $(agent_out)/https-server
 agent-crash: $(agent_out)/agent-crash.bin
 
@@ -123,17 +121,15 @@ UNIT_TARGETS += agent-unit
 
 # ---- fuzzers ----
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_rpc build/fuzz/fuzz_api build/fuzz/fuzz_http build/fuzz/fuzz_dhcp
-$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(agent_src) $(agent_model_src) $(agent_out)/lib-fuzz.path $(FLAGS_STAMP) \
-		| $(agent_dsdt)
+agent_fuzz_flags := $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -isystem $(agent_out)/lib-fuzz/include \
+	-DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' -fno-sanitize-recover=undefined -fsanitize=address,undefined
+$(agent_out)/obj-fuzz/%.o: mgmt-agent/%.c $(agent_out)/lib-fuzz.path $(FLAGS_STAMP) | $(agent_dsdt)
 	@mkdir -p $(@D)
-	$(AGENT_FUZZ_CC) $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -fsanitize=fuzzer,address,undefined \
-		-isystem $(agent_out)/lib-fuzz/include -DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' \
-		-fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(agent_out)/lib-fuzz/libagent.a
-build/fuzz/fuzz_dhcp: mgmt-agent/net/lease.c mgmt-agent/net/probe.c
-agent-fuzz: $(agent_fuzzers)
-	@for fuzzer in $^; do name=$${fuzzer##*/}; mkdir -p build/fuzz/new/$$name; \
-		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/$$name- build/fuzz/new/$$name tests/fuzz/corpus/$${name#fuzz_} || exit 1; done
-FUZZ_TARGETS += agent-fuzz
+	$(AGENT_FUZZ_CC) $(agent_fuzz_flags) -fsanitize=fuzzer-no-link -c $< -o $@
+$(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(patsubst mgmt-agent/%.c,$(agent_out)/obj-fuzz/%.o,$(agent_src) $(agent_model_src))
+	@mkdir -p $(@D)
+	$(AGENT_FUZZ_CC) $(agent_fuzz_flags) -fsanitize=fuzzer -o $@ $(filter %.c %.o,$^) $(agent_out)/lib-fuzz/libagent.a
+build/fuzz/fuzz_dhcp: $(agent_out)/obj-fuzz/net/lease.o $(agent_out)/obj-fuzz/net/probe.o
+FUZZERS += $(agent_fuzzers)
 
 -include $(wildcard $(agent_out)/https-*.d $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d $(agent_out)/obj*/*/*/*.d)

@@ -2,9 +2,7 @@
 # Unit tests and fuzzers of the VMM's pure logic, on the host.
 #   vmm-unit       builds and runs tests/unit/*_test.c (but agent_*) with ASan and UBSan
 #   link-race      two threads on one link, RACE_FRAMES each way, with the thread sanitizer
-#   vmm-fuzz       runs each fuzzer over its corpus for FUZZ_SECONDS
 
-FUZZ_SECONDS ?= 20
 VMM_UNIT_CC ?= gcc
 VMM_FUZZ_CC ?= clang
 
@@ -56,9 +54,8 @@ vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging 
 	pvclock partition_memory multiboot2 hypercall exits share run virtio link link_model ports
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
-.PHONY: vmm-unit vmm-fuzz
+.PHONY: vmm-unit
 UNIT_TARGETS += vmm-unit
-FUZZ_TARGETS += vmm-fuzz
 .SECONDARY:
 
 $(vmm_unit_out)/obj/%.o: %.c $(FLAGS_STAMP)
@@ -88,7 +85,7 @@ link-race: $(vmm_unit_out)/link_race_test
 vmm-unit: $(vmm_unit_bins) $(vmm_unit_out)/link_race_test $(vmm_unit_out)/obj/tests/unit/layout.o
 	@tests/unit/run $@ $(vmm_unit_bins) $(vmm_unit_out)/link_race_test
 
-# ---- fuzzers: each runs on a copy of its corpus, so that a run leaves the tree as it was ---------------------
+# ---- fuzzers -------------------------------------------------------------------------------------------------
 vmm_fuzz_out := build/fuzz
 vmm_fuzz_flags := -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wno-unused-parameter $(WERROR_FLAG) \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Ivmm -Ivmm/include -Itests/unit \
@@ -106,7 +103,6 @@ $(vmm_fuzz_out)/fuzz_link: tests/fuzz/fuzz_link.c $(vmm_link:%=%.c) $(wildcard v
 	@mkdir -p $(@D)
 	$(VMM_FUZZ_CC) $(vmm_fuzz_flags) -DFAKE_RAM_BYTES=0x40000u $(filter %.c,$^) -o $@
 
-vmm-fuzz: $(vmm_fuzz_out)/fuzz_insn $(vmm_fuzz_out)/fuzz_hypercall $(vmm_fuzz_out)/fuzz_link
-	@tests/fuzz/run $(FUZZ_SECONDS) $^
+FUZZERS += $(vmm_fuzz_out)/fuzz_insn $(vmm_fuzz_out)/fuzz_hypercall $(vmm_fuzz_out)/fuzz_link
 
 -include $(wildcard $(vmm_unit_out)/obj/*/*/*.d $(vmm_unit_out)/obj/*/*/*/*.d)
