@@ -4,7 +4,7 @@ VMM_CFLAGS := -std=gnu17 -ffreestanding -ffile-prefix-map=$(CURDIR)=. -fno-pic -
 	-fstack-protector-strong -mstack-protector-guard=global -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-mindirect-branch=thunk -mindirect-branch-register -fno-strict-aliasing -fno-delete-null-pointer-checks \
 	-Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow $(WERROR_FLAG) -Ivmm -Ivmm/include -DMULLION_VERSION='"$(MULLION_VERSION)"'
-VMM_SOURCES := $(sort $(wildcard vmm/*/*.c vmm/*/*.S vmm/x86/svm/*.c vmm/x86/svm/*.S))
+VMM_SOURCES := $(sort $(wildcard vmm/*/*.c vmm/*/*.S vmm/x86/svm/*.c vmm/x86/svm/*.S vmm/x86/vmx/*.c vmm/x86/vmx/*.S))
 VMM_OBJECTS := $(patsubst vmm/%,build/vmm/%.o,$(VMM_SOURCES))
 
 build/vmm/%.c.o: vmm/%.c vmm/module.mk $(FLAGS_STAMP)

@@ -61,6 +61,17 @@ static void vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry)
     fake_hvm.entry = *entry;
 }
 
+static void vcpu_release(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+static bool nmi_blocked(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return false;
+}
+
 static const struct hvm_ops ops = {
     .name = "fake",
     .read = read_register,
@@ -72,6 +83,8 @@ static const struct hvm_ops ops = {
     .vcpu_create = vcpu_create,
     .vcpu_destroy = vcpu_destroy,
     .vcpu_reset = vcpu_reset,
+    .vcpu_release = vcpu_release,
+    .nmi_blocked = nmi_blocked,
 };
 
 const struct hvm_ops *hvm = &ops;

@@ -343,7 +343,7 @@ static void start_hands_over_the_entry_state(void **state)
     const struct vcpu *vcpu = cpu_at(1)->owner;
     assert_int_equal(fake_hvm.entry.mode, HVM_ENTRY_PROTECTED32);
     assert_int_equal(fake_hvm.entry.rip, 0x1000);
-    assert_int_equal(fake_hvm.registers[HVM_RSP], 0x4000);
+    assert_int_equal(fake_hvm.entry.rsp, 0x4000);
     assert_int_equal(vcpu->gpr[RBX], 0x2000);
     assert_int_equal(vcpu->gpr[RSI], 0x3000);
     assert_int_equal(vcpu->gpr[RDI], 0);

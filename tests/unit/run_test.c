@@ -75,16 +75,30 @@ static bool in_shadow(const struct vcpu *vcpu)
     return false;
 }
 
-static void want_window(struct vcpu *vcpu, bool wanted)
+static bool nmi_blocked(const struct vcpu *vcpu)
 {
     (void)vcpu;
-    (void)wanted;
+    return false;
+}
+
+static void want_window(struct vcpu *vcpu, bool interrupt, bool nmi)
+{
+    (void)vcpu;
+    (void)interrupt;
+    (void)nmi;
+}
+
+static void release(struct vcpu *vcpu)
+{
+    (void)vcpu;
 }
 
 static const struct hvm_ops ops = {.run = enter_guest,
                                    .handle_exit = handle_exit,
                                    .read = read_register,
+                                   .vcpu_release = release,
                                    .in_shadow = in_shadow,
+                                   .nmi_blocked = nmi_blocked,
                                    .want_window = want_window};
 const struct hvm_ops *hvm = &ops;
 

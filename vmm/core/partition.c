@@ -63,6 +63,7 @@ static int check_create(struct mullion_partition_create *request) {
 static void vcpu_free(struct vcpu *vcpu) {
     *claim(vcpu->cpu, vcpu->partition->shares_cpu0) = NULL;
     if (vcpu->cpu->loaded == vcpu) { vcpu->cpu->loaded = NULL; }
+    if (vcpu->cpu->current == vcpu) { vcpu->cpu->current = NULL; } /* on CPU 0 */
     hvm->vcpu_destroy(vcpu);
     pool_free(vcpu, VCPU_PAGES);
 }
@@ -114,6 +115,8 @@ static int partition_make(uint32_t id, const char *name, const uint32_t *cpus, u
     p->ports_due = TSC_NEVER;
     reset_devices(p);
     int error = npt_create(&p->npt, PARTITION_POOL_PAGES, platform.gigabyte_pages);
+    p->npt.ram = hvm->npt_ram;
+    p->npt.device = hvm->npt_device;
     for (uint32_t i = 0; i < vcpu_count && error == 0; i++) { error = vcpu_make(p, i, cpu_at(cpus[i])); }
     if (error != 0) { partition_free(p); }
     return error;
@@ -195,10 +198,10 @@ static bool state_change(struct partition *p, enum mullion_partition_state from,
 static void vcpu_prepare(struct vcpu *vcpu) {
     memset(vcpu->gpr, 0, sizeof vcpu->gpr);
     vcpu->activity = VCPU_WAIT_SIPI;
-    vcpu->halted_for_good = vcpu->nmi_blocked = vcpu->waiting = false;
+    vcpu->halted_for_good = vcpu->waiting = false;
     vcpu->fresh = true;
     vcpu->event.kind = EVENT_NONE;
-    vcpu->requests = vcpu->nmi_iret_rip = 0;
+    vcpu->requests = 0;
     vcpu->mtrr_def_type = vcpu->clock_msr = vcpu->wall_clock_msr = 0;
     vcpu->last_exit_tsc = vcpu->idle_since = 0;
     x2apic_reset(&vcpu->apic, vcpu->index, vcpu->index == 0, (uint32_t)tsc_khz());
@@ -219,9 +222,9 @@ int partition_start(struct partition *p, const struct mullion_partition_start *e
     for (uint32_t i = 0; i < p->vcpu_count; i++) { vcpu_prepare(p->vcpus[i]); }
     struct vcpu *first = p->vcpus[0];
     bool long_mode = entry->mode == MULLION_ENTRY_LONG64;
-    struct hvm_entry state = {long_mode ? HVM_ENTRY_LONG64 : HVM_ENTRY_PROTECTED32, entry->rip, entry->cr3, 0};
+    struct hvm_entry state = {long_mode ? HVM_ENTRY_LONG64 : HVM_ENTRY_PROTECTED32, entry->rip, entry->rsp, entry->cr3,
+                              0};
     hvm->vcpu_reset(first, &state);
-    hvm->write(first, HVM_RSP, entry->rsp);
     first->gpr[RBX] = entry->rbx;
     first->gpr[RSI] = entry->rsi;
     first->activity = VCPU_ACTIVE;

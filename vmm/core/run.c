@@ -60,7 +60,6 @@ static void service_requests(struct vcpu *vcpu) {
         vcpu->apic.apic_base = base;
         vcpu->activity = VCPU_WAIT_SIPI;
         vcpu->event.kind = EVENT_NONE;
-        vcpu->nmi_blocked = false;
         requests |= VCPU_REQUEST_NMI; /* INIT forgets a pending NMI */
     }
     if ((requests & VCPU_REQUEST_SIPI) != 0 && vcpu->activity == VCPU_WAIT_SIPI) { restart_from_sipi(vcpu); }
@@ -75,8 +74,7 @@ static bool nmi_wanted(const struct vcpu *vcpu) { return requested(vcpu, VCPU_RE
 static void choose_event(struct vcpu *vcpu) {
     int vector = x2apic_pending(&vcpu->apic);
     bool shadow = hvm->in_shadow(vcpu), interrupts_on = (hvm->read(vcpu, HVM_RFLAGS) & RFLAGS_IF) != 0;
-    bool nmi_soon = !vcpu->nmi_blocked || (vcpu->nmi_iret_rip != 0 && vcpu->nmi_iret_rip != hvm->read(vcpu, HVM_RIP));
-    if (vcpu->event.kind == EVENT_NONE && nmi_wanted(vcpu) && nmi_soon && !shadow) {
+    if (vcpu->event.kind == EVENT_NONE && nmi_wanted(vcpu) && !hvm->nmi_blocked(vcpu) && !shadow) {
         __atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
         vcpu->event = (struct vcpu_event){EVENT_NMI, 2, false, 0};
     }
@@ -86,7 +84,7 @@ static void choose_event(struct vcpu *vcpu) {
         vcpu->counters.interrupts++;
         vector = x2apic_pending(&vcpu->apic);
     }
-    hvm->want_window(vcpu, vector >= 0 || (nmi_wanted(vcpu) && nmi_soon));
+    hvm->want_window(vcpu, vector >= 0, nmi_wanted(vcpu));
     if (vcpu->event.kind != EVENT_NONE) { hvm->inject(vcpu); }
 }
 
@@ -185,17 +183,24 @@ static bool wants_cpu(struct vcpu *vcpu, uint64_t now, uint64_t *until) {
     return wants;
 }
 
-/** The vCPU to run, announced in cpu->current before it is used, so that CPU 0 knows when it no longer is. */
+/** Announces which vCPU this CPU is about to use, and lets go of the one before: CPU 0 frees none that is announced. */
+static void set_current(struct cpu *cpu, struct vcpu *vcpu) {
+    if (cpu->current != NULL && cpu->current != vcpu) { hvm->vcpu_release(cpu->current); }
+    __atomic_store_n(&cpu->current, vcpu, __ATOMIC_SEQ_CST);
+}
+
+/** The vCPU to run, announced before it is used. Only CPU 0 makes and unmakes vCPUs: its own need no announcement. */
 static struct vcpu *take_vcpu(struct cpu *cpu) {
-    struct vcpu *vcpu;
-    do {
+    struct vcpu *vcpu = __atomic_load_n(&cpu->vcpu, __ATOMIC_SEQ_CST);
+    for (struct vcpu *announced = NULL; cpu->index != 0 && vcpu != announced;) {
+        set_current(cpu, vcpu);
+        announced = vcpu;
         vcpu = __atomic_load_n(&cpu->vcpu, __ATOMIC_SEQ_CST);
-        __atomic_store_n(&cpu->current, vcpu, __ATOMIC_SEQ_CST);
-    } while (vcpu != __atomic_load_n(&cpu->vcpu, __ATOMIC_SEQ_CST));
+    }
     return vcpu;
 }
 
-/** One turn of whoever is to have the CPU. Only CPU 0 makes and unmakes its second vCPU: it needs no announcement. */
+/** One turn of whoever is to have the CPU. While the CPU idles a vCPU that runs stays announced. */
 static void run_turn(struct cpu *cpu) {
     struct vcpu *first = take_vcpu(cpu);
     uint64_t now = rdtsc();
@@ -205,11 +210,12 @@ static void run_turn(struct cpu *cpu) {
     bool guest_waits = cpu->index != 0 && first != NULL && is_running(first);
     enum share_choice choice = share_choose(&cpu->share, first_wants, second_wants, now, &until);
     struct vcpu *chosen = choice == SHARE_NONE ? NULL : choice == SHARE_FIRST ? first : cpu->sharer;
-    __atomic_store_n(&cpu->current, chosen, __ATOMIC_SEQ_CST);
     if (chosen == NULL) {
+        if (!guest_waits) { set_current(cpu, NULL); }
         idle(until, !guest_waits);
         return;
     }
+    set_current(cpu, chosen);
     run_vcpu(chosen, until);
     if (choice == SHARE_FIRST && second_wants) { share_charge(&cpu->share, rdtsc() - now); }
 }

@@ -14,6 +14,8 @@
 #define EFER_LMA     BIT(10)
 #define EFER_NXE     BIT(11)
 #define EFER_SVME    BIT(12)
+#define CR0_NW       BIT(29)
+#define CR0_CD       BIT(30)
 #define CR0_PG       BIT(31)
 #define RFLAGS_RF    BIT(16)
 
@@ -62,21 +64,21 @@ static inline uint64_t rdtsc(void) {
     return (uint64_t)high << 32 | low;
 }
 
-static inline uint64_t read_cr2(void) {
-    uint64_t value;
-    __asm__ volatile("mov %%cr2, %0" : "=r"(value));
-    return value;
-}
-
-static inline uint64_t read_cr4(void) {
-    uint64_t value;
-    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
-    return value;
-}
-
-static inline void write_cr3(uint64_t value) { __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
-
-static inline void write_cr4(uint64_t value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
+/* read_cr2() and write_cr2(), and so on */
+#define REGISTER_ACCESS(name, register)                                                                                \
+    static inline uint64_t read_##name(void) {                                                                         \
+        uint64_t value;                                                                                                \
+        __asm__ volatile("mov %%" register ", %0" : "=r"(value));                                                      \
+        return value;                                                                                                  \
+    }                                                                                                                  \
+    static inline void write_##name(uint64_t value) {                                                                  \
+        __asm__ volatile("mov %0, %%" register : : "r"(value) : "memory");                                             \
+    }
+REGISTER_ACCESS(cr0, "cr0")
+REGISTER_ACCESS(cr2, "cr2")
+REGISTER_ACCESS(cr3, "cr3")
+REGISTER_ACCESS(cr4, "cr4")
+REGISTER_ACCESS(dr6, "db6")
 
 static inline void xsetbv(uint64_t value) {
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));

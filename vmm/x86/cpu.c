@@ -3,11 +3,10 @@
 
 #include "core/core.h"
 
-#define SELECTOR_CODE  8ull
 #define GATE_INTERRUPT 0x8e00ull
 
 enum { VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_MACHINE_CHECK = 18 };
-enum { IST_NMI = 1, IST_FAULT = 2, SELECTOR_TSS = 40, EXCEPTION_COUNT = 32 };
+enum { IST_NMI = 1, IST_FAULT = 2, EXCEPTION_COUNT = 32 };
 
 struct descriptor_pointer {
     uint16_t limit;
@@ -31,6 +30,8 @@ static struct cpu cpus[CPU_MAX];
 static uint32_t count;
 static uint64_t idt[256][2]; /* interrupt gates, AMD64 APM volume 2, section 4.8.4 */
 static uint64_t nmi_count;
+
+uint64_t cpu_idt(void) { return (uint64_t)(uintptr_t)idt; }
 
 uint64_t trap_nmi_count(void) { return __atomic_load_n(&nmi_count, __ATOMIC_RELAXED); }
 
@@ -88,7 +89,8 @@ void cpu_alloc_stacks(struct cpu *cpu) {
 
 static void gate_set(unsigned vector, unsigned ist) {
     uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + vector * 16;
-    idt[vector][0] = (stub & 0xffff) | SELECTOR_CODE << 16 | (GATE_INTERRUPT | ist) << 32 | (stub >> 16 & 0xffff) << 48;
+    idt[vector][0] =
+        (stub & 0xffff) | (uint64_t)SELECTOR_CODE << 16 | (GATE_INTERRUPT | ist) << 32 | (stub >> 16 & 0xffff) << 48;
     idt[vector][1] = stub >> 32;
 }
 

@@ -57,6 +57,12 @@ void cpu_alloc_stacks(struct cpu *cpu);
 /** Descriptor tables, GS, control registers on the executing CPU. */
 void cpu_load(struct cpu *cpu);
 
+/* Selectors of the VMM's descriptor table. */
+enum { SELECTOR_CODE = 8, SELECTOR_DATA = 16, SELECTOR_TSS = 40 };
+
+/** Where the interrupt descriptor table lies; all CPUs use the same. */
+uint64_t cpu_idt(void);
+
 /** NMIs that reached the VMM on any CPU. */
 uint64_t trap_nmi_count(void);
 

@@ -9,10 +9,11 @@ void hvm_choose(void) {
     if ((cpuid(0x80000001, 0).ecx & CPUID_80000001_ECX_SVM) != 0) {
         hvm = &svm_ops;
     } else if ((cpuid(1, 0).ecx & CPUID_1_ECX_VMX) != 0) {
-        log_fatal("this Mullion runs on AMD CPUs only; the CPU has Intel VMX, not AMD SVM; use an AMD machine");
+        hvm = &vmx_ops;
     } else {
-        log_fatal("no hardware virtualisation (AMD SVM); the CPU does not report it; enable SVM in the firmware "
-                  "set-up, or use a CPU that has it");
+        log_fatal(
+            "no hardware virtualisation (AMD SVM or Intel VMX); the CPU does not report it; enable SVM or VT-x in "
+            "the firmware set-up, or use a CPU that has it");
     }
     const char *missing = hvm->missing();
     if (missing != NULL) { log_fatal("%s", missing); }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* AMD64 APM volume 2, appendix A (MSR cross-reference); Linux Documentation/virt/kvm/x86/msr.rst for
- * 0x4b564d00. */
+/* AMD64 APM volume 2, appendix A (MSR cross-reference); Intel SDM volume 4; Linux Documentation/virt/kvm/x86/msr.rst
+ * for 0x4b564d00. */
 #include "core/core.h"
 
 #define MTRR_DEF_TYPE_BITS 0xcffull
 #define NB_CFG_ECS         BIT(46)
 #define EFER_GUEST_BITS    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
+/* Intel SDM volume 4, table 2-2: fast strings; no branch trace store, no PEBS */
+enum { MISC_ENABLE = 1 << 0 | 1 << 11 | 1 << 12 };
 enum { MTRR_CAP_WRITE_COMBINING = 1 << 10, HWCR_TSC_FREQ_SEL = 1 << 24, DE_CFG_LFENCE_SERIALIZE = 1 << 1 };
 
 /*
@@ -35,6 +37,7 @@ static const struct msr_row rows[] = {
     {0x0000008b, 0x0000008b, MSR_CONSTANT, 0},                        /* microcode revision */
     {0x000000fe, 0x000000fe, MSR_CONSTANT, MTRR_CAP_WRITE_COMBINING}, /* MTRRcap: no variable, no fixed ranges */
     {0x00000174, 0x00000176, MSR_DIRECT, 0},                          /* SYSENTER_CS, _ESP, _EIP */
+    {0x000001a0, 0x000001a0, MSR_CONSTANT, MISC_ENABLE},              /* MISC_ENABLE */
     {0x000001d9, 0x000001d9, MSR_CONSTANT, 0},                        /* DEBUGCTL */
     {0x00000277, 0x00000277, MSR_PAT_KIND, 0},                        /* PAT */
     {0x000002ff, 0x000002ff, MSR_MTRR_TYPE, 0},                       /* MTRRdefType */

@@ -25,7 +25,7 @@ static uint64_t *table_alloc(struct npt *npt) {
 }
 
 int npt_create(struct npt *npt, uint32_t page_limit, bool gigabyte_pages) {
-    *npt = (struct npt){NULL, 0, page_limit, gigabyte_pages};
+    *npt = (struct npt){NULL, 0, page_limit, gigabyte_pages, 0, 0};
     npt->root = table_alloc(npt);
     return npt->root != NULL ? 0 : -MULLION_E_POOL;
 }
@@ -69,7 +69,11 @@ int npt_map_as(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, uint64_t bit
 }
 
 int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable) {
-    return npt_map_as(npt, at, to, bytes, NPT_PRESENT | NPT_USER | (writable ? NPT_WRITE : 0));
+    return npt_map_as(npt, at, to, bytes, NPT_PRESENT | NPT_USER | (writable ? NPT_WRITE : 0) | npt->ram);
+}
+
+int npt_map_device(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes) {
+    return npt_map_as(npt, at, to, bytes, NPT_PRESENT | NPT_USER | NPT_WRITE | npt->device);
 }
 
 static bool is_empty(const uint64_t *table) {

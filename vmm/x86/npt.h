@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables of four levels: nested ones, guest-physical to host-physical (AMD64 APM volume 2, section 15.25), and the
- * VMM's own (paging.c), which have the same form.
+ * Page tables of four levels: nested ones, guest-physical to host-physical (AMD64 APM volume 2, section 15.25; Intel
+ * SDM volume 3, "The Extended Page Table Mechanism"), and the VMM's own (paging.c). They have the same form: where the
+ * others have present, writable and user, EPT has readable, writable and executable; only memory types differ.
  *
  *   PML4 -> PDPT -> (1 GiB page | PD -> (2 MiB page | PT -> 4 KiB page))
  *
@@ -18,7 +19,8 @@ struct npt {
     uint64_t *root;
     uint32_t pages; /* tables in use */
     uint32_t page_limit;
-    bool gigabyte_pages; /* the CPU has them */
+    bool gigabyte_pages;  /* the CPU has them */
+    uint64_t ram, device; /* memory types: bits of a last-level entry */
 };
 
 /** An empty address space. Returns 0 or -MULLION_E_POOL. */
@@ -32,6 +34,9 @@ void npt_destroy(struct npt *npt);
  * Returns 0 or -MULLION_E_POOL (the range is then unmapped again).
  */
 int npt_map(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes, bool writable);
+
+/** The same for registers of a device. */
+int npt_map_device(struct npt *npt, gpa_t at, hpa_t to, uint64_t bytes);
 
 /** The same with the bits of each last-level entry as given; what was mapped there with pages of the same size is
  * replaced. */

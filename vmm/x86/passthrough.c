@@ -207,9 +207,9 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high) {
 static int map_bar(struct npt *npt, const struct passed *f, uint32_t bar) {
     uint64_t start = f->bars[bar].value, end = start + f->bars[bar].size, host = f->host->bars[bar].address;
     uint64_t hole = clamp(f->trapped, start, end), rest = clamp(f->trapped_end, start, end);
-    int error = start < hole ? npt_map(npt, gpa(start), hpa(host), hole - start, true) : 0;
+    int error = start < hole ? npt_map_device(npt, gpa(start), hpa(host), hole - start) : 0;
     if (error != 0 || rest == end) { return error; }
-    return npt_map(npt, gpa(rest), hpa(host + (rest - start)), end - rest, true);
+    return npt_map_device(npt, gpa(rest), hpa(host + (rest - start)), end - rest);
 }
 
 static int map_bars(struct npt *npt, struct passed *f) {

@@ -13,6 +13,7 @@ static const struct range msrs[] = {
     {0x8b, 0x8b},             /* microcode revision, constant */
     {0xfe, 0xfe},             /* MTRR capabilities, constant */
     {0x174, 0x176},           /* SYSENTER */
+    {0x1a0, 0x1a0},           /* MISC_ENABLE, constant */
     {0x1d9, 0x1d9},           /* DEBUGCTL, constant */
     {0x277, 0x277},           /* PAT */
     {0x2ff, 0x2ff},           /* MTRR default type, without effect */

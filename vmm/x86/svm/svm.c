@@ -124,6 +124,8 @@ static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry) {
     vmcb->dr7 = DR7_RESET;
     vmcb->g_pat = PAT_RESET;
     vmcb->rip = entry->rip;
+    vmcb->rsp = entry->rsp;
+    vcpu->nmi_blocked = false;
     switch (entry->mode) {
     case HVM_ENTRY_REAL:
         set_segments(vmcb, (uint16_t)(entry->sipi_page << 8), ATTR_CODE16, 0, ATTR_DATA16, 0xffff);
@@ -142,6 +144,9 @@ static void svm_vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry) {
         break;
     }
 }
+
+/** VMRUN leaves nothing of a guest in the CPU: svm_switch puts all of it into the VMCB. */
+static void svm_vcpu_release(struct vcpu *vcpu) {}
 
 static void svm_vcpu_flush(struct vcpu *vcpu) { vmcb_of(vcpu)->tlb_control = TLB_FLUSH_ALL; }
 
@@ -203,9 +208,16 @@ static void set_intercept(struct vmcb *vmcb, unsigned code, bool on) {
     vmcb->intercepts[code / 32] = on ? vmcb->intercepts[code / 32] | bit : vmcb->intercepts[code / 32] & ~bit;
 }
 
-/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that way. */
-static void svm_want_window(struct vcpu *vcpu, bool wanted) {
+/** Blocked from the delivery of an NMI until the handler has executed the IRET that was intercepted. */
+static bool svm_nmi_blocked(const struct vcpu *vcpu) {
+    return vcpu->nmi_blocked && (vcpu->nmi_iret_rip == 0 || vcpu->nmi_iret_rip == vmcb_of(vcpu)->rip);
+}
+
+/** A virtual interrupt that is intercepted the moment it could be taken; no vector is ever delivered that way. For an
+ * NMI that is blocked the exit is the handler's IRET. */
+static void svm_want_window(struct vcpu *vcpu, bool interrupt, bool nmi) {
     struct vmcb *vmcb = vmcb_of(vcpu);
+    bool wanted = interrupt || (nmi && !svm_nmi_blocked(vcpu));
     vmcb->vintr = (vmcb->vintr & ~(VINTR_IRQ | VINTR_IGNORE_TPR)) | (wanted ? VINTR_IRQ | VINTR_IGNORE_TPR : 0);
     set_intercept(vmcb, SVM_EXIT_VINTR, wanted);
 }
@@ -234,8 +246,8 @@ void svm_nmi_handler_ends(struct vcpu *vcpu) {
 const struct hvm_ops svm_ops = {
     .name = "SVM", .hypercall = MULLION_VMMCALL, .missing = svm_missing, .init = svm_init, .cpu_enable = svm_cpu_enable,
     .vcpu_create = svm_vcpu_create, .vcpu_destroy = svm_vcpu_destroy, .vcpu_reset = svm_vcpu_reset,
-    .vcpu_flush = svm_vcpu_flush, .run = svm_run, .handle_exit = svm_handle_exit,
+    .vcpu_release = svm_vcpu_release, .vcpu_flush = svm_vcpu_flush, .run = svm_run, .handle_exit = svm_handle_exit,
     .read = svm_read, .write = svm_write, .code = svm_code, .known_length = svm_known_length, .skip = svm_skip,
-    .in_shadow = svm_in_shadow, .want_window = svm_want_window, .inject = svm_inject,
+    .in_shadow = svm_in_shadow, .nmi_blocked = svm_nmi_blocked, .want_window = svm_want_window, .inject = svm_inject,
 };
 // clang-format on
