@@ -127,7 +127,8 @@ static void every_register_off_the_list_is_refused(void **state)
 static void constants_read_the_same_after_a_write(void **state)
 {
     (void)state;
-    static const uint32_t constants[] = {0x8b, 0xfe, 0x1a0, 0x1d9, 0xc0010010, 0xc0010015, 0xc0010055, 0xc0011029};
+    static const uint32_t constants[] = {0x8b,       0xfe,       0x1a0,      0x1d9,
+                                         0xc0010010, 0xc0010015, 0xc0010055, 0xc0011029};
     for (size_t i = 0; i < ARRAY_COUNT(constants); i++) {
         uint64_t before, after;
         assert_true(msr_read(&vcpu, constants[i], &before));

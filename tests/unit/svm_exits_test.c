@@ -166,9 +166,10 @@ static void the_intercepts_follow_from_the_table(void **state)
         BIT(16 + 4) | BIT(16 + 8),  /* writes of CR4 and CR8 */
         0,                          /* debug registers */
         BIT(1) | BIT(17) | BIT(18), /* #DB, #AC, #MC */
-        0xf | BIT(15) | BIT(18) | BIT(19) | BIT(22) | BIT(24) | BIT(26) | BIT(27) | BIT(28) | BIT(30) |
-            BIT(31),   /* INTR NMI SMI INIT RDPMC CPUID RSM INVD HLT INVLPGA IOIO MSR FERR SHUTDOWN */
-        0x7f | 0x7e00, /* VMRUN..SKINIT, WBINVD..RDPRU */
+        0xf | BIT(15) | BIT(18) | BIT(19) | BIT(22) | BIT(24) | BIT(26) | BIT(27) | BIT(28) | BIT(29) |
+            BIT(30) | BIT(31), /* INTR NMI SMI INIT RDPMC CPUID RSM INVD HLT INVLPGA IOIO MSR TASK_SWITCH FERR
+                                  SHUTDOWN */
+        0x7f | 0x7e00,         /* VMRUN..SKINIT, WBINVD..RDPRU */
         BIT(0) | BIT(1) | BIT(3) | BIT(4), /* INVLPGB, its illegal form, MCOMMIT, TLBSYNC */
     };
     uint32_t words[6] = {0};

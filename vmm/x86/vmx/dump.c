@@ -41,6 +41,7 @@ void vmx_dump(const struct vcpu *vcpu) {
     for (size_t i = 0; i < ARRAY_COUNT(capabilities); i++) {
         log_line("vmcs: cap %s = 0x%lx", capabilities[i].name, rdmsr(capabilities[i].msr));
     }
+    log_line("vmcs: cap MAXPHYADDR = 0x%x", cpuid(0x80000008, 0).eax & 0xff);
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         log_line("vmcs: %s = 0x%lx", fields[i].name, vmcs_read(fields[i].field));
     }

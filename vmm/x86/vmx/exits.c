@@ -7,7 +7,7 @@
 #include "core/core.h"
 #include "x86/vmx/vmx.h"
 
-enum { REASON_EPT_VIOLATION = 48, REASON_LIMIT = 79 };
+enum { REASON_EPT_VIOLATION = 48, REASON_LIMIT = 80 };
 enum { CONTROL_NUMBER = 0xf, ACCESS_TYPE_SHIFT = 4, ACCESS_TYPES = 3, SOURCE_SHIFT = 8 };
 enum { PORT_BYTES = 7, PORT_IN = 1 << 3, PORT_STRING = 1 << 4, PORT_SHIFT = 16 };
 enum { EPT_WRITE = 1 << 1, EPT_FETCH = 1 << 2, EPT_LINEAR = 1 << 7, EPT_FINAL = 1 << 8, EPT_UNBLOCKED_NMI = 1 << 12 };
@@ -71,6 +71,7 @@ static const struct exit_row rows[REASON_LIMIT] = {
     [67 ... 70] = {exit_undefined, MULLION_EXIT_OTHER_REFLECTED, true}, /* UMWAIT, TPAUSE, LOADIWKEY, ENCLV */
     [72 ... 75] = {NEVER},                                              /* ENQCMD, ENQCMDS, bus lock, notify */
     [76 ... 77] = {UNDEFINED},                                          /* SEAMCALL, TDCALL */
+    [78 ... 79] = {NEVER},                                              /* RDMSRLIST, WRMSRLIST */
 };
 
 static const struct exit_row undefined_reason = {exit_unknown, MULLION_EXIT_UNKNOWN, false};

@@ -244,15 +244,16 @@ static void fill(const struct vcpu *vcpu) {
 static void use(const struct vcpu *vcpu) {
     struct vmx_cpu *here = vmx_cpu();
     struct vmx_vcpu *vmx = vmx_of(vcpu);
-    if (here->current != vcpu) {
-        ASSERT(vcpu->cpu == this_cpu());
-        vmcs_load(vmcs_page(vcpu));
-        here->current = vcpu;
+    bool reset = vmx->reset_wanted;
+    if (here->current == vcpu && !reset) { return; }
+    ASSERT(vcpu->cpu == this_cpu());
+    if (reset) {
+        vmcs_clear(vmcs_page(vcpu));
+        vmx->launched = vmx->reset_wanted = false;
     }
-    if (vmx->reset_wanted) {
-        vmx->reset_wanted = false;
-        fill(vcpu);
-    }
+    vmcs_load(vmcs_page(vcpu));
+    here->current = vcpu;
+    if (reset) { fill(vcpu); }
 }
 
 /** Perhaps on another CPU, which cannot reach the VMCS: the vCPU's own does it before it looks at anything else. */
@@ -284,8 +285,8 @@ static void vmx_run(struct vcpu *vcpu) {
     if (vmx->flush) { invalidate(vcpu); }
     virtual_apic_page(vcpu)[VIRTUAL_APIC_TPR] = (uint8_t)vcpu->apic.tpr;
     bool refused = vmx_switch(vcpu->gpr, vmx->launched) != 0;
-    vmx->launched |= !refused;
     vmx->exit_code = refused ? VMX_CODE_NOT_ENTERED | vmcs_read(INSTRUCTION_ERROR) : vmcs_read(EXIT_REASON);
+    vmx->launched |= (vmx->exit_code & (VMX_CODE_NOT_ENTERED | VMX_CODE_ENTRY_FAILED)) == 0;
 }
 
 static const enum vmcs_field registers[] = {
