@@ -56,6 +56,7 @@ help:
 	@echo 'make system       the system tests alone (TESTS="-k name" for some)'
 	@echo 'make bench        what an exit, a checksum and a first touch cost, against the bare machine'
 	@echo 'make soak         fuzzers for SOAK_SECONDS=3600 each, then the system tests, again and again until one fails'
+	@echo 'make manifest-lint manifest-docs   a program that checks manifests; docs/ from the schema'
 	@echo 'make size         sizes of the image by part, and of the VMM in lines of code'
 	@echo 'make sbom notice sources   what the image is made of (SPDX), all licences, the source of its GPL parts'
 	@echo 'make lint         formatter and static analysis'
@@ -89,7 +90,7 @@ fuzz: $(FUZZERS)
 
 check: unit checks
 
-checks: agent agent-crash
+checks: agent agent-crash manifest-lint
 	@tools/check
 
 system: image guests bochs

@@ -2,6 +2,8 @@
 # The agent: the unikernel's image, the same sources as a Linux process, their unit tests and fuzzers.
 #   agent          build/agent/agent.bin, build/agent/agent-linux, build/agent/https-server
 #   agent-crash    build/agent/agent-crash.bin: a test image with the command `crash-agent`
+#   manifest-lint  build/agent/manifest-lint: checks manifests without a box
+#   manifest-docs  writes the parts of docs/ that come from the manifest's schema
 #   agent-unit     builds and runs tests/unit/agent_*.c with ASan and UBSan
 
 MULLION_VERSION ?= 0.1.0
@@ -97,6 +99,17 @@ $(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux
 		$(agent_out)/obj-linux/os/linux/sockets.o $(agent_out)/obj-linux/main.o
 	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^ $(agent_host_library)
 
+# ---- the manifest library as a tool of its own, with a reader of YAML ----
+manifest_lint_objects := $(patsubst %,$(agent_out)/obj-linux/model/%.o,address json json_write problem schema schema_near \
+	schema_pattern manifest manifest_formats manifest_later manifest_references manifest_schema manifest_schema_partition \
+	manifest_schema_site site) $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(wildcard mgmt-agent/lint/*.c))
+$(agent_out)/manifest-lint: $(manifest_lint_objects)
+	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^ -lyaml
+.PHONY: manifest-lint manifest-docs
+manifest-lint: $(agent_out)/manifest-lint
+manifest-docs: $(agent_out)/manifest-lint
+	@tools/manifest-docs
+
 # ---- the HTTPS server alone, with a handler of its test's own ----
 agent_https_objects := $(filter $(agent_out)/obj-linux/http/% $(agent_out)/obj-linux/tls/%,$(agent_linux_objects)) \
 	$(agent_out)/obj-linux/os/linux/sockets.o $(agent_out)/obj-linux/os/linux/random.o
@@ -119,8 +132,22 @@ agent-unit: $(agent_tests)
 	@failed=0; for test in $^; do ASAN_OPTIONS=detect_leaks=0 $$test || failed=1; done; exit $$failed
 UNIT_TARGETS += agent-unit
 
+# Broken manifests and what is said about them; `make manifest-golden GOLDEN=--write` takes what is said now.
+.PHONY: manifest-golden
+manifest-golden: $(agent_out)/manifest-lint
+	@tests/unit/golden/run $(GOLDEN)
+UNIT_TARGETS += manifest-golden
+
+# Random mutations of the manifests in configs/, with the JSON Schema as a second opinion.
+MUTATIONS ?= 10000
+.PHONY: manifest-mutations
+manifest-mutations: $(agent_out)/manifest-lint
+	@tests/unit/golden/mutate $(MUTATIONS)
+FUZZ_TARGETS += manifest-mutations
+
 # ---- fuzzers ----
-agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_rpc build/fuzz/fuzz_api build/fuzz/fuzz_http build/fuzz/fuzz_dhcp
+agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_rpc build/fuzz/fuzz_api build/fuzz/fuzz_http build/fuzz/fuzz_dhcp \
+	build/fuzz/fuzz_yaml
 agent_fuzz_flags := $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -isystem $(agent_out)/lib-fuzz/include \
 	-DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' -fno-sanitize-recover=undefined -fsanitize=address,undefined
 $(agent_out)/obj-fuzz/%.o: mgmt-agent/%.c $(agent_out)/lib-fuzz.path $(FLAGS_STAMP) | $(agent_dsdt)
@@ -128,8 +155,10 @@ $(agent_out)/obj-fuzz/%.o: mgmt-agent/%.c $(agent_out)/lib-fuzz.path $(FLAGS_STA
 	$(AGENT_FUZZ_CC) $(agent_fuzz_flags) -fsanitize=fuzzer-no-link -c $< -o $@
 $(agent_fuzzers): build/fuzz/%: tests/fuzz/%.c $(patsubst mgmt-agent/%.c,$(agent_out)/obj-fuzz/%.o,$(agent_src) $(agent_model_src))
 	@mkdir -p $(@D)
-	$(AGENT_FUZZ_CC) $(agent_fuzz_flags) -fsanitize=fuzzer -o $@ $(filter %.c %.o,$^) $(agent_out)/lib-fuzz/libagent.a
+	$(AGENT_FUZZ_CC) $(agent_fuzz_flags) -fsanitize=fuzzer -o $@ $(filter %.c %.o,$^) $(agent_out)/lib-fuzz/libagent.a $(agent_fuzz_library)
 build/fuzz/fuzz_dhcp: $(agent_out)/obj-fuzz/net/lease.o $(agent_out)/obj-fuzz/net/probe.o
+build/fuzz/fuzz_yaml: $(agent_out)/obj-fuzz/lint/yaml.o
+build/fuzz/fuzz_yaml: agent_fuzz_library := -lyaml
 FUZZERS += $(agent_fuzzers)
 
 -include $(wildcard $(agent_out)/https-*.d $(agent_out)/obj*/*.d $(agent_out)/obj*/*/*.d $(agent_out)/obj*/*/*/*.d)

@@ -25,17 +25,20 @@ static const struct action actions[] = {
 /* ---- the body
  * ------------------------------------------------------------------------------------------------------ */
 
-static void read_force(const struct json *json, const struct json_node *value, void *into)
-{
-    if (schema_type(json, value, JSON_BOOLEAN, "true or false")) {
-        ((struct options *)into)->force = value->boolean;
-    }
-}
+static const struct schema_field stop_fields[] = {{
+    .name = "force",
+    .value = {.kind = SCHEMA_BOOLEAN},
+    .otherwise = "false",
+    .example = "true",
+    .text = "stop it at once, without asking the guest",
+    .since = "0.1",
+}};
+static const struct schema_object stop_body = {"Stop", "How to stop a partition.", stop_fields, 1, NULL};
+static const struct schema_object empty_body = {"Empty", "Nothing to say.", NULL, 0, NULL};
 
 /* Reads the body, which may be empty. @return false if it is wrong: the answer is 400 */
 static bool options_read(struct call *call, bool takes_force, struct options *options)
 {
-    static const struct schema_field fields[] = {{"force", false, read_force, NULL}};
     static struct json json;
     static struct problem_list problems;
     const struct http_request *request = call->request;
@@ -45,7 +48,11 @@ static bool options_read(struct call *call, bool takes_force, struct options *op
     }
     memset(&problems, 0, sizeof(problems));
     const struct json_node *root = json_parse(&json, "body", request->body, request->body_bytes, &problems);
-    if (root != NULL && schema_read(&json, root, fields, takes_force ? 1 : 0, options)) {
+    if (root != NULL) {
+        schema_check(&json, root, takes_force ? &stop_body : &empty_body);
+    }
+    if (root != NULL && !root->faulty) {
+        options->force = takes_force && schema_flag(&stop_body, root, "force");
         return true;
     }
     http_error(call->response, 400, "bad-body",

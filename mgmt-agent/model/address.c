@@ -85,6 +85,15 @@ bool address_read_ipv4_prefix(const char *text, uint8_t address[4], unsigned *pr
     return end != NULL && *end == 0 && *prefix > 0;
 }
 
+bool address_is_host(const uint8_t address[4], unsigned prefix)
+{
+    uint32_t number =
+        (uint32_t)address[0] << 24 | (uint32_t)address[1] << 16 | (uint32_t)address[2] << 8 | address[3];
+    uint32_t host = number & (UINT32_MAX >> prefix);
+    bool edge = prefix < 31 && (host == 0 || host == UINT32_MAX >> prefix);
+    return address[0] != 0 && address[0] != 127 && address[0] < 224 && !edge;
+}
+
 bool address_read_pci(const char *text, uint16_t *segment, uint16_t *bdf)
 {
     unsigned domain;

@@ -22,6 +22,9 @@ bool address_read_ipv4(const char *text, uint8_t address[4]);
 /** Like "10.0.2.15/24", prefix 1 to 30. */
 bool address_read_ipv4_prefix(const char *text, uint8_t address[4], unsigned *prefix);
 
+/** @return whether a host can have this address: not one of another class, nor the network's first or last */
+bool address_is_host(const uint8_t address[4], unsigned prefix);
+
 /** Like "0000:00:03.0". */
 bool address_read_pci(const char *text, uint16_t *segment, uint16_t *bdf);
 

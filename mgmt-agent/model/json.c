@@ -44,15 +44,20 @@ static struct place place_of(const struct json *json, uint32_t offset)
     return place;
 }
 
-/* Prepends, so the path is written from its end backwards. */
+/* Prepends, so the path is written from its end backwards; RFC 6901 writes "~" as "~0" and "/" as "~1". */
 static char *pointer_prepend(char *begin, char *at, const char *part)
 {
     size_t length = strlen(part);
-    if ((size_t)(at - begin) <= length) {
+    if ((size_t)(at - begin) <= 2 * length) {
         return at;
     }
-    at -= length;
-    memcpy(at, part, length);
+    for (const char *from = part + length; from > part;) {
+        char c = *--from;
+        *--at = c == '~' ? '0' : c == '/' ? '1' : c;
+        if (c == '~' || c == '/') {
+            *--at = '~';
+        }
+    }
     *--at = '/';
     return at;
 }
@@ -72,11 +77,14 @@ static const char *pointer_of(const struct json_node *node, char *buffer, size_t
     return at;
 }
 
-static void complain(const struct json *json, uint32_t offset, const struct json_node *node,
-                     const char *format, va_list arguments)
+void json_complain_at(struct json *json, uint32_t offset, const struct json_node *node, const char *format,
+                      va_list arguments)
 {
     char buffer[128];
     char prefix[PROBLEM_BYTES];
+    for (const struct json_node *at = node; at != NULL; at = at->parent) {
+        json->nodes[at - json->nodes].faulty = true;
+    }
     if (problem_is_full(json->problems)) {
         json->problems
             ->dropped++; /* nobody reads where it stands, and to find that costs a pass over the text */
@@ -88,23 +96,23 @@ static void complain(const struct json *json, uint32_t offset, const struct json
     problem_add_v(json->problems, prefix, format, arguments);
 }
 
-void json_complain(const struct json *json, const struct json_node *node, const char *format, ...)
+void json_complain(struct json *json, const struct json_node *node, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    complain(json, node->offset, node, format, arguments);
+    json_complain_at(json, node->offset, node, format, arguments);
     va_end(arguments);
 }
 
-void json_complain_key(const struct json *json, const struct json_node *node, const char *format, ...)
+void json_complain_key(struct json *json, const struct json_node *node, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    complain(json, node->key_offset, node, format, arguments);
+    json_complain_at(json, node->key_offset, node, format, arguments);
     va_end(arguments);
 }
 
-void json_complain_duplicate(const struct json *json, const struct json_node *node)
+void json_complain_duplicate(struct json *json, const struct json_node *node)
 {
     unsigned first =
         problem_is_full(json->problems) ? 0 : place_of(json, node->duplicate_of->key_offset).line;
@@ -122,7 +130,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct parser *p, const s
     p->failed = true;
     va_list arguments;
     va_start(arguments, format);
-    complain(p->json, p->at, inside, format, arguments);
+    json_complain_at(p->json, p->at, inside, format, arguments);
     va_end(arguments);
 }
 
@@ -377,12 +385,10 @@ static bool word_read(struct parser *p, const char *word)
 
 static struct json_node *node_new(struct parser *p, const struct json_node *parent)
 {
-    if (p->json->node_count == JSON_MAX_NODES) {
+    struct json_node *node = json_node_add(p->json, parent, p->at);
+    if (node == NULL) {
         fail(p, parent, "more than %u values; split the file", JSON_MAX_NODES);
-        return NULL;
     }
-    struct json_node *node = &p->json->nodes[p->json->node_count++];
-    *node = (struct json_node){.parent = parent, .offset = p->at, .key_offset = p->at};
     return node;
 }
 
@@ -403,10 +409,8 @@ static void key_read(struct parser *p, struct json_node *parent, struct json_nod
         return;
     }
     skip_space(p);
-    node->key = key;
     node->offset = p->at;
-    const struct json_node *first = json_member(parent, key);
-    node->duplicate_of = first != node ? first : NULL;
+    json_key_set(node, key);
 }
 
 /* Members or elements after the opening bracket, up to and including `close`. */
@@ -499,6 +503,50 @@ const struct json_node *json_member(const struct json_node *object, const char *
     return NULL;
 }
 
+struct json_node *json_node_add(struct json *json, const struct json_node *parent, uint32_t offset)
+{
+    if (json->node_count == JSON_MAX_NODES) {
+        return NULL;
+    }
+    struct json_node *node = &json->nodes[json->node_count++];
+    *node = (struct json_node){.parent = parent, .offset = offset, .key_offset = offset};
+    return node;
+}
+
+const char *json_string_add(struct json *json, const char *text, size_t bytes)
+{
+    char *to = json->strings + json->string_used;
+    if (bytes >= sizeof(json->strings) - json->string_used) {
+        return NULL;
+    }
+    memcpy(to, text, bytes);
+    to[bytes] = 0;
+    json->string_used += (uint32_t)bytes + 1;
+    return to;
+}
+
+void json_key_set(struct json_node *node, const char *key)
+{
+    node->key = key;
+    const struct json_node *first = json_member(node->parent, key);
+    node->duplicate_of = first != node ? first : NULL;
+}
+
+bool json_begin(struct json *json, const char *file, const char *text, size_t bytes,
+                struct problem_list *problems)
+{
+    json->file = file;
+    json->text = text;
+    json->bytes = bytes <= JSON_MAX_BYTES ? (uint32_t)bytes : 0;
+    json->problems = problems;
+    json->node_count = json->string_used = 0;
+    if (bytes > JSON_MAX_BYTES) {
+        problem_add(problems, "%s:1:1: /: the file has %zu bytes; at most %u are read; make it smaller", file,
+                    bytes, JSON_MAX_BYTES);
+    }
+    return bytes <= JSON_MAX_BYTES;
+}
+
 static void document_read(struct parser *p, struct json_node *root)
 {
     if (word_read(p, "\xef\xbb\xbf")) {
@@ -519,14 +567,7 @@ static void document_read(struct parser *p, struct json_node *root)
 const struct json_node *json_parse(struct json *json, const char *file, const char *text, size_t bytes,
                                    struct problem_list *problems)
 {
-    json->file = file;
-    json->text = text;
-    json->bytes = bytes <= JSON_MAX_BYTES ? (uint32_t)bytes : 0;
-    json->problems = problems;
-    json->node_count = json->string_used = 0;
-    if (bytes > JSON_MAX_BYTES) {
-        problem_add(problems, "%s:1:1: /: the file has %zu bytes; at most %u are read; make it smaller", file,
-                    bytes, JSON_MAX_BYTES);
+    if (!json_begin(json, file, text, bytes, problems)) {
         return NULL;
     }
     struct parser parser = {.json = json};

@@ -9,6 +9,7 @@
 #ifndef MODEL_JSON_H
 #define MODEL_JSON_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ struct json_node {
     enum json_type type;
     uint32_t offset;     /* of the value's first byte in the text */
     uint32_t key_offset; /* of the key's first quote; of the value in an array */
+    bool faulty;         /* something was complained about in it or below it */
     bool boolean;        /* JSON_BOOLEAN */
     bool is_integer;     /* JSON_NUMBER: `integer` holds the value exactly */
     int64_t integer;
@@ -65,16 +67,42 @@ struct json {
 const struct json_node *json_parse(struct json *json, const char *file, const char *text, size_t bytes,
                                    struct problem_list *problems);
 
-/** Adds the problem "FILE:LINE:COLUMN: /json/pointer: text" about a value. */
-__attribute__((format(printf, 3, 4))) void
-json_complain(const struct json *json, const struct json_node *node, const char *format, ...);
+/* ---- for readers of other notations: they fill the same document
+ * -------------------------------------------
+ */
+
+/** Begins a document. @return whether the text is short enough; else a problem was added */
+bool json_begin(struct json *json, const char *file, const char *text, size_t bytes,
+                struct problem_list *problems);
+
+/** @return a new value that begins at this place of the text; NULL if there are too many */
+struct json_node *json_node_add(struct json *json, const struct json_node *parent, uint32_t offset);
+
+/** Keeps a text in the document. @return it, or NULL if there is no room */
+const char *json_string_add(struct json *json, const char *text, size_t bytes);
+
+/** Takes note of a member's key, which the document must hold. */
+void json_key_set(struct json_node *node, const char *key);
+
+/** Adds the problem "FILE:LINE:COLUMN: /json/pointer: text" about a place in the text; node NULL: "/". */
+__attribute__((format(printf, 4, 0))) void json_complain_at(struct json *json, uint32_t offset,
+                                                            const struct json_node *node, const char *format,
+                                                            va_list arguments);
+
+/* ---- complaints and members -------------------------------------------------------------------------------
+ */
+
+/** Adds the problem "FILE:LINE:COLUMN: /json/pointer: text" about a value: it and all around it are `faulty`
+ * now. */
+__attribute__((format(printf, 3, 4))) void json_complain(struct json *json, const struct json_node *node,
+                                                         const char *format, ...);
 
 /** As json_complain, but with the place of the value's key. */
-__attribute__((format(printf, 3, 4))) void
-json_complain_key(const struct json *json, const struct json_node *node, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void json_complain_key(struct json *json, const struct json_node *node,
+                                                             const char *format, ...);
 
 /** Complains about a member that has `duplicate_of`. */
-void json_complain_duplicate(const struct json *json, const struct json_node *node);
+void json_complain_duplicate(struct json *json, const struct json_node *node);
 
 /** @return the member of an object, or NULL; of several with this key the first */
 const struct json_node *json_member(const struct json_node *object, const char *key);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "model/address.h"
-#include "model/json.h"
+#include "model/schema.h"
 #include "mullion/abi.h"
 
 #define MANIFEST_MAX_PARTITIONS (MULLION_MAX_PARTITIONS - 1) /* identifier 0 is the agent */
@@ -30,6 +30,7 @@ enum manifest_policy {
 
 /** A network port of a partition on the bridge to the outside. */
 struct nic_spec {
+    const struct json_node *node;
     bool has_mac; /* else it is derived */
     uint8_t mac[ADDRESS_MAC_BYTES];
 };
@@ -54,13 +55,13 @@ struct partition_spec {
     enum manifest_policy on_reboot, on_crash;
     uint32_t nic_count;
     struct nic_spec nics[MANIFEST_MAX_NICS];
-    bool valid; /* no error found so far; a partition that is not valid is never created */
-    /* Where it stands, for later complaints. */
-    const struct json_node *node, *cpus_node, *memory_node, *kernel_node, *initramfs_node, *nics_node;
+    bool valid;                   /* no error was found; a partition that is not valid is never created */
+    const struct json_node *node; /* where it stands, for later complaints */
 };
 
 struct manifest {
-    bool usable; /* false: nothing of it can be carried out */
+    bool usable;                  /* false: nothing of it can be carried out */
+    const struct json_node *root; /* NULL: a syntax error */
     unsigned count;
     struct partition_spec partitions[MANIFEST_MAX_PARTITIONS];
     unsigned link_count;
@@ -68,13 +69,17 @@ struct manifest {
 };
 
 /**
- * Reads a manifest. Every error is a problem of `json`; a partition with an error is listed but not `valid`,
- * the others are not affected. `json` must outlive the manifest.
+ * Reads a manifest: syntax, schema (manifest_schema.h) and references. Every error is a problem of `json`; a
+ * partition with an error is listed but not `valid`, the others are not affected. `json` must outlive the
+ * manifest.
  */
 void manifest_read(struct manifest *manifest, struct json *json, const char *text, size_t bytes,
                    struct problem_list *problems);
 
-/** Reads a memory size like "256MiB" or "2GiB". @return 0 if it is none, or too large */
-uint64_t manifest_memory_size(const char *text);
+/** Checks the first two fields of a document, which say what the others mean. @return whether they fit */
+bool manifest_head_check(struct json *json, const struct json_node *root, const struct schema_object *object);
+
+/** As manifest_read, from a document that has been parsed. */
+void manifest_take(struct manifest *manifest, struct json *json, const struct json_node *root);
 
 #endif

@@ -15,15 +15,15 @@ struct claims {
 /* The node of the CPU list's entry for this vCPU. */
 static const struct json_node *cpu_node(const struct partition_spec *spec, unsigned index)
 {
-    const struct json_node *node = spec->cpus_node->child;
-    for (; node != NULL && index > 0; index--) {
+    const struct json_node *node = json_member(spec->node, "cpus")->child;
+    for (; index > 0; index--) {
         node = node->next;
     }
-    return node != NULL ? node : spec->cpus_node;
+    return node;
 }
 
-static void cpu_claim(struct partition_spec *spec, unsigned index, struct claims *claims,
-                      const struct json *json, const struct box *box)
+static void cpu_claim(struct partition_spec *spec, unsigned index, struct claims *claims, struct json *json,
+                      const struct box *box)
 {
     uint32_t cpu = spec->cpus[index];
     const struct json_node *node = cpu_node(spec, index);
@@ -53,7 +53,7 @@ static void cpu_claim(struct partition_spec *spec, unsigned index, struct claims
 }
 
 /* Checks all CPUs of a list before it claims any. */
-static void list_claim(struct partition_spec *spec, struct claims *claims, const struct json *json,
+static void list_claim(struct partition_spec *spec, struct claims *claims, struct json *json,
                        const struct box *box)
 {
     for (unsigned i = 0; i < spec->cpu_count; i++) {
@@ -70,7 +70,7 @@ static bool cpu_usable(const struct box *box, const struct claims *claims, unsig
            !claims->named[cpu];
 }
 
-static void count_claim(struct partition_spec *spec, struct claims *claims, const struct json *json,
+static void count_claim(struct partition_spec *spec, struct claims *claims, struct json *json,
                         const struct box *box)
 {
     unsigned found = 0;
@@ -80,7 +80,7 @@ static void count_claim(struct partition_spec *spec, struct claims *claims, cons
         }
     }
     if (found < spec->cpu_count) {
-        json_complain(json, spec->cpus_node,
+        json_complain(json, json_member(spec->node, "cpus"),
                       "%" PRIu32
                       " CPUs wanted, %u left (CPU 0 is the agent's); give this partition or another fewer",
                       spec->cpu_count, found);
@@ -104,7 +104,7 @@ static void names_note(const struct manifest *manifest, struct claims *claims)
     }
 }
 
-static void cpus_check(struct manifest *manifest, const struct json *json, const struct box *box)
+static void cpus_check(struct manifest *manifest, struct json *json, const struct box *box)
 {
     struct claims claims = {{NULL}, {false}};
     names_note(manifest, &claims);
@@ -120,7 +120,7 @@ static void cpus_check(struct manifest *manifest, const struct json *json, const
     }
 }
 
-static void memory_check(struct manifest *manifest, const struct json *json, const struct box *box)
+static void memory_check(struct manifest *manifest, struct json *json, const struct box *box)
 {
     uint64_t left = box_partition_memory(box);
     for (unsigned i = 0; i < manifest->count; i++) {
@@ -129,7 +129,7 @@ static void memory_check(struct manifest *manifest, const struct json *json, con
             continue;
         }
         if (spec->memory_bytes > left) {
-            json_complain(json, spec->memory_node,
+            json_complain(json, json_member(spec->node, "memory"),
                           "%" PRIu64 " MiB wanted, %" PRIu64 " MiB left of the %" PRIu64
                           " MiB for partitions; give this partition or another less",
                           MIB(spec->memory_bytes), MIB(left), MIB(box_partition_memory(box)));
@@ -140,23 +140,27 @@ static void memory_check(struct manifest *manifest, const struct json *json, con
     }
 }
 
-static void image_check(struct partition_spec *spec, const struct json_node *node, const char *name,
-                        const struct json *json, const struct box *box)
+static void image_check(struct partition_spec *spec, const char *field, struct json *json,
+                        const struct box *box)
 {
-    if (node == NULL || name[0] == 0 || box_module(box, "image", name) != NULL) {
+    const struct json_node *boot = schema_get(spec->node, "boot");
+    const struct json_node *name = boot != NULL ? schema_get(boot, field) : NULL;
+    if (name == NULL || box_module(box, "image", name->string) != NULL) {
         return;
     }
-    json_complain(json, node, "the boot medium holds no image \"%s\"; copy the file to images/%s on it", name,
-                  name);
+    json_complain(json, name, "the boot medium holds no image \"%s\"; copy the file to images/%s on it",
+                  name->string, name->string);
     spec->valid = false;
 }
 
-void plan_check(struct manifest *manifest, const struct json *json, const struct box *box)
+void plan_check(struct manifest *manifest, struct json *json, const struct box *box)
 {
     for (unsigned i = 0; i < manifest->count; i++) {
         struct partition_spec *spec = &manifest->partitions[i];
-        image_check(spec, spec->kernel_node, spec->kernel, json, box);
-        image_check(spec, spec->initramfs_node, spec->initramfs, json, box);
+        if (spec->node->type == JSON_OBJECT) {
+            image_check(spec, "kernel", json, box);
+            image_check(spec, "initramfs", json, box);
+        }
     }
     cpus_check(manifest, json, box);
     memory_check(manifest, json, box);

@@ -11,6 +11,6 @@
  * first, after all CPUs that are named somewhere). What the box does not have, or an earlier partition has
  * claimed, is a problem with its place in the manifest, and the partition becomes not `valid`.
  */
-void plan_check(struct manifest *manifest, const struct json *json, const struct box *box);
+void plan_check(struct manifest *manifest, struct json *json, const struct box *box);
 
 #endif

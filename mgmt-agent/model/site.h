@@ -33,4 +33,7 @@ void site_default(struct site *site);
 bool site_read(struct json *json, const char *text, size_t bytes, struct site *site,
                struct problem_list *problems);
 
+/** As site_read, from a document that has been parsed. */
+bool site_take(struct site *site, struct json *json, const struct json_node *root);
+
 #endif

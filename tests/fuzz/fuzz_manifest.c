@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/json_write.h"
 #include "model/manifest.h"
 #include "model/plan.h"
 #include "model/site.h"
@@ -42,6 +43,35 @@ static void check(const struct problem_list *problems)
     }
 }
 
+static char canonical[2 * JSON_MAX_BYTES];
+static size_t canonical_bytes;
+
+static void keep(void *to, const char *text, size_t bytes)
+{
+    (void)to;
+    if (canonical_bytes + bytes > sizeof(canonical)) {
+        abort();
+    }
+    memcpy(canonical + canonical_bytes, text, bytes);
+    canonical_bytes += bytes;
+}
+
+/* What was accepted means the same when it was written in canonical form and read again. */
+static void check_canonical(void)
+{
+    static struct json second;
+    static struct manifest again;
+    static struct problem_list problems;
+    memset(&problems, 0, sizeof(problems));
+    canonical_bytes = 0;
+    json_write(manifest.root, keep, NULL);
+    manifest_read(&again, &second, canonical, canonical_bytes, &problems);
+    if (problems.count > 0 || !json_equals(manifest.root, again.root) || again.count != manifest.count ||
+        again.link_count != manifest.link_count) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct problem_list problems;
@@ -50,6 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memset(&problems, 0, sizeof(problems));
     manifest_read(&manifest, &json, (const char *)data, size, &problems);
+    if (problems.count == 0) {
+        check_canonical();
+    }
     plan_check(&manifest, &json, &box);
     check(&problems);
     struct site site;
