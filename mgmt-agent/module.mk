@@ -143,7 +143,7 @@ MUTATIONS ?= 10000
 .PHONY: manifest-mutations
 manifest-mutations: $(agent_out)/manifest-lint
 	@tests/unit/golden/mutate $(MUTATIONS)
-FUZZ_TARGETS += manifest-mutations
+fuzz: | manifest-mutations
 
 # ---- fuzzers ----
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_rpc build/fuzz/fuzz_api build/fuzz/fuzz_http build/fuzz/fuzz_dhcp \
