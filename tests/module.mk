@@ -27,6 +27,7 @@ vmm_unit_paging := vmm/x86/npt.o vmm/core/pool.o tests/unit/fake_log.o
 vmm_unit_pool := vmm/core/pool.o tests/unit/fake_log.o
 vmm_unit_frames := vmm/core/frames.o tests/unit/fake_log.o
 vmm_unit_multiboot2 := vmm/boot/multiboot2.o
+vmm_unit_console :=
 vmm_unit_lib :=
 vmm_unit_share := vmm/core/share.o
 vmm_unit_run := vmm/core/share.o vmm/dev/x2apic.o tests/unit/fake_log.o
@@ -51,7 +52,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	pvclock partition_memory multiboot2 hypercall exits share run virtio link link_model ports
+	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model ports
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit

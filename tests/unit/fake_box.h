@@ -33,6 +33,9 @@ uint8_t *box_agent_ram(uint64_t address);
 /** Clears all dirty frames, as idle CPUs do. */
 void box_scrub(void);
 
+/** The box has a byte link that has room for so many bytes, always; what is read from it is "lll". */
+void box_add_byte_link(size_t room);
+
 /** From now on the CPU with this index does not react to kicks. */
 void box_deafen(uint32_t cpu);
 

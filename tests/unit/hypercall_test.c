@@ -517,6 +517,34 @@ static void a_console_that_overflowed_says_how_much_was_lost(void **state)
     assert_int_equal(box_agent_ram(BOX_BUFFER)[0], 77);
 }
 
+static int64_t host_channel_call(uint64_t number, uint32_t channel, struct mullion_buffer *buffer)
+{
+    *buffer = (struct mullion_buffer){.id = channel, .gpa = BOX_BUFFER, .bytes = 50};
+    return box_call(number, buffer, sizeof(*buffer));
+}
+
+static void the_byte_link_is_there_only_if_the_box_has_one(void **state)
+{
+    (void)state;
+    struct mullion_buffer buffer;
+    for (uint32_t id = MULLION_HOST_BYTE_LINK; id <= MULLION_HOST_CHANNEL_COUNT; id++) {
+        assert_int_equal(host_channel_call(MULLION_CALL_HOST_CONSOLE_READ, id, &buffer), -MULLION_E_HARDWARE);
+        assert_int_equal(host_channel_call(MULLION_CALL_HOST_CONSOLE_WRITE, id, &buffer),
+                         -MULLION_E_HARDWARE);
+    }
+    box_add_byte_link(20);
+    assert_int_equal(host_channel_call(MULLION_CALL_HOST_CONSOLE_WRITE, MULLION_HOST_BYTE_LINK, &buffer), 0);
+    assert_int_equal(buffer.bytes, 20);
+    assert_int_equal(host_channel_call(MULLION_CALL_HOST_CONSOLE_READ, MULLION_HOST_BYTE_LINK, &buffer), 0);
+    assert_int_equal(buffer.bytes, 3);
+    assert_int_equal(buffer.offset, 1000);
+    assert_memory_equal(box_agent_ram(BOX_BUFFER), "lll", 3);
+    assert_int_equal(host_channel_call(MULLION_CALL_HOST_CONSOLE_READ, MULLION_HOST_CONSOLE, &buffer), 0);
+    assert_memory_equal(box_agent_ram(BOX_BUFFER), "kkk", 3);
+    assert_int_equal(host_channel_call(MULLION_CALL_HOST_CONSOLE_READ, MULLION_HOST_CHANNEL_COUNT, &buffer),
+                     -MULLION_E_HARDWARE);
+}
+
 static void buffers_are_checked(void **state)
 {
     (void)state;
@@ -636,6 +664,7 @@ int main(void)
         TEST(a_cpu_that_does_not_obey_a_pause_leaves_its_partition_stuck_whatever_it_reports_later),
         TEST(a_console_goes_both_ways),
         TEST(a_console_that_overflowed_says_how_much_was_lost),
+        TEST(the_byte_link_is_there_only_if_the_box_has_one),
         TEST(buffers_are_checked),
         TEST(enumerations_end),
         TEST(events_since_the_last_wait_come_at_once),

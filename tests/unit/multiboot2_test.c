@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The loader's memory map: overlapping entries, and more of them than the VMM takes. */
+/* The loader's memory map: overlapping entries, and more of them than the VMM takes. The VMM's command line.
+ */
 #include "boot/multiboot2.h"
 #include "unit.h"
 
@@ -23,6 +24,11 @@ static uint32_t entry_count;
 void text_copy(char *to, const char *from, size_t bytes)
 {
     strncpy(to, from, bytes - 1);
+}
+
+bool text_equal(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
 }
 
 static void entry(uint64_t start, uint64_t end, uint32_t type)
@@ -104,6 +110,38 @@ static void entries_of_no_size_end_the_map(void **state)
     assert_int_equal(info.ram_count, 0);
 }
 
+/* @return whether this command line asks for the byte link */
+static bool asks_for_byte_link(const char *text)
+{
+    static struct {
+        uint32_t bytes, zero;
+        uint32_t type, tag_bytes;
+        char text[32];
+        uint32_t end_type, end_bytes;
+    } line;
+    line.type = 1;
+    line.tag_bytes = 8 + sizeof(line.text);
+    memset(line.text, 0, sizeof(line.text));
+    text_copy(line.text, text, sizeof(line.text));
+    memset(&info, 0, sizeof(info));
+    multiboot2_read((uint64_t)(uintptr_t)&line, &info);
+    return info.byte_link;
+}
+
+static void only_the_exact_command_line_asks_for_the_byte_link(void **state)
+{
+    (void)state;
+    assert_true(asks_for_byte_link("byte-link=com2"));
+    assert_false(asks_for_byte_link(""));
+    assert_false(asks_for_byte_link("byte-link=com1"));
+    assert_false(asks_for_byte_link("byte-link=com"));
+    assert_false(asks_for_byte_link("byte-link=com2 "));
+    assert_false(asks_for_byte_link("quiet byte-link=com2"));
+    memset(&info, 0, sizeof(info));
+    read_map();
+    assert_false(info.byte_link); /* no command line at all */
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
@@ -113,6 +151,7 @@ int main(void)
         TEST(sizes_past_the_end_of_addresses_are_cut),
         TEST(what_does_not_fit_is_counted),
         TEST(entries_of_no_size_end_the_map),
+        TEST(only_the_exact_command_line_asks_for_the_byte_link),
     };
     return cmocka_run_group_tests_name("multiboot2", tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ static uint64_t due_after_work;
 static const struct vcpu *entered;
 static unsigned entries;
 static uint64_t armed;
+static uint64_t input; /* that a poll finds */
 
 uint64_t ports_due(const struct vcpu *vcpu)
 {
@@ -103,9 +104,9 @@ static const struct hvm_ops ops = {.run = enter_guest,
 const struct hvm_ops *hvm = &ops;
 
 /* What else run.c calls, and no test here is about. */
-bool console_poll(void)
+uint64_t console_poll(void)
 {
-    return false;
+    return input;
 }
 bool console_busy(void)
 {
@@ -124,8 +125,10 @@ uint64_t trap_nmi_count(void)
 {
     return 0;
 }
+static uint64_t last_interval_us;
 uint64_t tsc_from_us(uint64_t microseconds)
 {
+    last_interval_us = microseconds;
     return microseconds * 1000;
 }
 uint64_t tsc_khz(void)
@@ -187,6 +190,7 @@ static void start(uint32_t index)
     entered = NULL;
     entries = 0;
     armed = 0;
+    input = 0;
 }
 
 static void work_on_ports_that_wakes_the_agent_lets_it_go_first(void **state)
@@ -254,6 +258,26 @@ static void only_the_first_vcpu_of_a_partition_wakes_for_what_its_ports_put_off(
     assert_true(armed == TSC_NEVER);
 }
 
+static uint64_t poll_interval_us(void)
+{
+    next_poll = 0;
+    poll_console();
+    return last_interval_us;
+}
+
+static void input_of_the_byte_link_is_followed_by_quick_polls(void **state)
+{
+    (void)state;
+    start(CPU_0);
+    assert_int_equal(poll_interval_us(), POLL_IDLE_US);
+    input = MULLION_EVENT_HOST_INPUT;
+    assert_int_equal(poll_interval_us(), POLL_BUSY_US);
+    input = MULLION_EVENT_BYTE_LINK;
+    for (unsigned i = 0; i < LINK_POLLS; i++, input = 0)
+        assert_int_equal(poll_interval_us(), POLL_LINK_US);
+    assert_int_equal(poll_interval_us(), POLL_IDLE_US);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +286,7 @@ int main(void)
         cmocka_unit_test(ports_without_work_cost_no_turn),
         cmocka_unit_test(a_guest_with_a_cpu_of_its_own_is_entered_after_its_ports_were_looked_at),
         cmocka_unit_test(what_the_ports_put_off_ends_the_stay_in_the_guest_in_time),
+        cmocka_unit_test(input_of_the_byte_link_is_followed_by_quick_polls),
         cmocka_unit_test(only_the_first_vcpu_of_a_partition_wakes_for_what_its_ports_put_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 #include "core/lib.h"
 
-enum tag_type { TAG_END, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TAG_FRAMEBUFFER = 8, TAG_ACPI_OLD = 14, TAG_ACPI_NEW };
+enum { TAG_END, TAG_TEXT, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TAG_FRAMEBUFFER = 8, TAG_ACPI_OLD = 14, TAG_ACPI_NEW };
 
 /* Fields by offset: of every tag, of each kind of tag, of a memory map's entry. */
 enum { TAG_BYTES = 4, TAG_HEADER_BYTES = 8 };
@@ -86,6 +86,9 @@ void multiboot2_read(uint64_t address, struct boot_info *info) {
     const uint8_t *tag = (const void *)(address + TAG_HEADER_BYTES); // NOLINT(performance-no-int-to-ptr)
     for (; read32(tag) != TAG_END; tag += align_up(read32(tag + TAG_BYTES), 8)) {
         switch (read32(tag)) {
+        case TAG_TEXT:
+            info->byte_link = text_equal((const char *)tag + TAG_HEADER_BYTES, MULLION_OPTION_BYTE_LINK);
+            break;
         case TAG_MODULE: read_module(tag, info); break;
         case TAG_MEMORY_MAP:
             read_memory_map(tag, info, true);

@@ -23,6 +23,7 @@ struct boot_info {
     uint32_t module_count, ram_count, modules_dropped, ram_dropped; /* dropped: beyond the tables above */
     uint8_t rsdp[36];
     uint32_t rsdp_bytes; /* 0: the loader gave none */
+    bool byte_link;      /* the command line is MULLION_OPTION_BYTE_LINK */
 };
 
 /** Reads the tags at `address` into *info. Everything in *info is bounded; unknown tags are passed over. */

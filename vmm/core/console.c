@@ -5,17 +5,28 @@
 /* OUTPUT and INPUT: of the rings, powers of two. */
 enum { UART_FIFO_BYTES = 16, OUTPUT_BYTES = 16384, INPUT_BYTES = 1024, PANIC_POLLS = 1000000 };
 enum uart_register { RBR_THR, IER_DLM, FCR, LCR, MCR, LSR, MSR, SCR };
-enum { LSR_DATA_READY = 0x01, LSR_THR_EMPTY = 0x20 };
+enum { LSR_DATA_READY = 0x01, LSR_OVERRUN = 0x02, LSR_THR_EMPTY = 0x20 };
+
+/** Two rings with absolute offsets, moved by one port or several. */
+struct channel {
+    uint8_t output[OUTPUT_BYTES], input[INPUT_BYTES];
+    uint64_t output_next, input_head, input_tail;
+    uint64_t overruns; /* of the ports: each lost a byte or more */
+};
 
 struct port {
     uint16_t base;
     bool present;
-    uint64_t sent; /* absolute offset of the next byte of the ring to send */
+    struct channel *channel;
+    uint64_t sent; /* offset of the next byte of the output to send */
 };
 
-static struct port ports[] = {{0x3f8, false, 0}, {0x2f8, false, 0}}; /* COM1, COM2 */
-static uint8_t output[OUTPUT_BYTES], input[INPUT_BYTES];
-static uint64_t output_next, input_head, input_tail;
+static struct channel channels[MULLION_HOST_CHANNEL_COUNT];
+#define CONSOLE   (&channels[MULLION_HOST_CONSOLE])
+#define BYTE_LINK (&channels[MULLION_HOST_BYTE_LINK])
+
+static struct port ports[] = {{0x3f8, false, CONSOLE, 0}, {0x2f8, false, CONSOLE, 0}}; /* COM1, COM2 */
+static struct port *const byte_link_port = &ports[1];
 static struct spinlock lock;
 static bool panicking;
 
@@ -40,27 +51,38 @@ void console_init(void) {
     }
 }
 
+/** Reading the register forgets an overrun. */
+static uint8_t port_status(const struct port *port) {
+    uint8_t status = inb(port->base + LSR);
+    if ((status & LSR_OVERRUN) != 0) { port->channel->overruns++; }
+    return status;
+}
+
+static uint64_t port_unsent(const struct port *port) { return port->channel->output_next - port->sent; }
+
 static void port_send(struct port *port) {
-    while (port->sent != output_next && (inb(port->base + LSR) & LSR_THR_EMPTY) != 0) {
-        for (int i = 0; i < UART_FIFO_BYTES && port->sent != output_next; i++) {
-            outb(port->base + RBR_THR, output[port->sent++ % OUTPUT_BYTES]);
+    while (port_unsent(port) != 0 && (port_status(port) & LSR_THR_EMPTY) != 0) {
+        for (int i = 0; i < UART_FIFO_BYTES && port_unsent(port) != 0; i++) {
+            outb(port->base + RBR_THR, port->channel->output[port->sent++ % OUTPUT_BYTES]);
         }
     }
 }
 
 static void send(void) {
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        if (!ports[i].present) { ports[i].sent = output_next; }
-        for (unsigned polls = 0; ports[i].sent != output_next && polls < (panicking ? PANIC_POLLS : 1u); polls++) {
+        if (!ports[i].present) { ports[i].sent = ports[i].channel->output_next; }
+        for (unsigned polls = 0; port_unsent(&ports[i]) != 0 && polls < (panicking ? PANIC_POLLS : 1u); polls++) {
             port_send(&ports[i]);
         }
     }
 }
 
-static void append(char c) {
-    output[output_next++ % OUTPUT_BYTES] = (uint8_t)c;
+static void append(struct channel *channel, char c) {
+    channel->output[channel->output_next++ % OUTPUT_BYTES] = (uint8_t)c;
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        if (output_next - ports[i].sent > OUTPUT_BYTES) { ports[i].sent = output_next - OUTPUT_BYTES; }
+        if (ports[i].channel == channel && port_unsent(&ports[i]) > OUTPUT_BYTES) {
+            ports[i].sent = channel->output_next - OUTPUT_BYTES;
+        }
     }
 }
 
@@ -75,8 +97,8 @@ static void release(void) {
 void console_write(const char *text, size_t count) {
     take();
     for (size_t i = 0; i < count; i++) {
-        if (text[i] == '\n') { append('\r'); }
-        append(text[i]);
+        if (text[i] == '\n') { append(CONSOLE, '\r'); }
+        append(CONSOLE, text[i]);
         if (panicking) { send(); }
     }
     send();
@@ -84,45 +106,68 @@ void console_write(const char *text, size_t count) {
     release();
 }
 
-/** The most that any port still has to send. */
-static uint64_t unsent(void) {
+/** The most that any port of the channel still has to send. */
+static uint64_t unsent(const struct channel *channel) {
     uint64_t most = 0;
     take();
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
-        uint64_t behind = output_next - ports[i].sent;
+        uint64_t behind = ports[i].channel == channel ? port_unsent(&ports[i]) : 0;
         most = behind > most ? behind : most;
     }
     release();
     return most;
 }
 
-size_t console_room(void) { return (size_t)(OUTPUT_BYTES - unsent()) / 2; }
+size_t console_room(void) { return (size_t)(OUTPUT_BYTES - unsent(CONSOLE)) / 2; }
 
-bool console_busy(void) { return unsent() != 0; }
+bool console_busy(void) { return (unsent(CONSOLE) | unsent(BYTE_LINK)) != 0; }
+
+static bool unread(const struct channel *channel) { return channel->input_tail != channel->input_head; }
 
 static void receive(const struct port *port) {
-    while (input_tail - input_head < INPUT_BYTES && (inb(port->base + LSR) & LSR_DATA_READY) != 0) {
-        input[input_tail++ % INPUT_BYTES] = inb(port->base + RBR_THR);
+    struct channel *to = port->channel;
+    while (to->input_tail - to->input_head < INPUT_BYTES && (port_status(port) & LSR_DATA_READY) != 0) {
+        to->input[to->input_tail++ % INPUT_BYTES] = inb(port->base + RBR_THR);
     }
 }
 
-bool console_poll(void) {
+uint64_t console_poll(void) {
     take();
     send();
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
         if (ports[i].present) { receive(&ports[i]); }
     }
-    bool unread = input_tail != input_head;
+    uint64_t events = unread(CONSOLE) ? MULLION_EVENT_HOST_INPUT : 0;
+    events |= unread(BYTE_LINK) ? MULLION_EVENT_BYTE_LINK : 0;
     release();
-    return unread;
+    return events;
 }
 
-size_t console_read(uint8_t *bytes, size_t count) {
+size_t console_read(enum mullion_host_channel id, uint64_t *offset, uint8_t *bytes, size_t count) {
+    struct channel *from = &channels[id];
     size_t copied = 0;
     take();
-    while (copied < count && input_head != input_tail) { bytes[copied++] = input[input_head++ % INPUT_BYTES]; }
+    *offset = from->input_head + from->overruns;
+    while (copied < count && unread(from)) { bytes[copied++] = from->input[from->input_head++ % INPUT_BYTES]; }
     release();
     return copied;
 }
 
-void console_panic(void) { panicking = true; }
+void byte_link_init(void) { byte_link_port->channel = BYTE_LINK; }
+
+bool byte_link_present(void) { return byte_link_port->channel == BYTE_LINK && byte_link_port->present; }
+
+size_t byte_link_write(const uint8_t *bytes, size_t count) {
+    size_t room = (size_t)(OUTPUT_BYTES - unsent(BYTE_LINK));
+    size_t taken = count < room ? count : room;
+    take();
+    for (size_t i = 0; i < taken; i++) { append(BYTE_LINK, (char)bytes[i]); }
+    send();
+    release();
+    return taken;
+}
+
+void console_panic(void) {
+    panicking = true;
+    byte_link_port->sent = byte_link_port->channel->output_next; /* nobody waits for it */
+}

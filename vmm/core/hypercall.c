@@ -96,7 +96,11 @@ static size_t log_source(struct partition *target, uint64_t *offset, uint8_t *by
 }
 
 static size_t host_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
-    return console_read(bytes, count);
+    return console_read(MULLION_HOST_CONSOLE, offset, bytes, count);
+}
+
+static size_t link_source(struct partition *target, uint64_t *offset, uint8_t *bytes, size_t count) {
+    return console_read(MULLION_HOST_BYTE_LINK, offset, bytes, count);
 }
 
 static size_t console_sink(struct partition *target, const uint8_t *bytes, size_t count) {
@@ -112,6 +116,10 @@ static size_t host_sink(struct partition *target, const uint8_t *bytes, size_t c
     size_t taken = count < room ? count : room;
     console_write((const char *)bytes, taken);
     return taken;
+}
+
+static size_t link_sink(struct partition *target, const uint8_t *bytes, size_t count) {
+    return byte_link_write(bytes, count);
 }
 
 /* ---- waiting and ending ---- */
@@ -172,6 +180,13 @@ static int move_bytes(struct mullion_buffer *buffer, struct partition *target, b
     return error;
 }
 
+static int host_channel(struct mullion_buffer *buffer, byte_source *source, byte_source *link) {
+    uint32_t last = byte_link_present() ? MULLION_HOST_BYTE_LINK : MULLION_HOST_CONSOLE;
+    if (buffer->id > last) { return -MULLION_E_HARDWARE; }
+    bool is_link = buffer->id == MULLION_HOST_BYTE_LINK;
+    return move_bytes(buffer, NULL, is_link ? link : source, is_link ? link_sink : host_sink);
+}
+
 /* What the dispatcher checks: the request names a partition that exists, and that is not the agent, which the agent may
  * look at but not act upon. */
 enum check { PARTITION = 1, NOT_AGENT = 3 };
@@ -201,8 +216,8 @@ enum check { PARTITION = 1, NOT_AGENT = 3 };
     ROW(PARTITION_COUNTERS, partition_counters, PARTITION, partition_counters(target, request))                        \
     ROW(CONSOLE_READ, buffer, NOT_AGENT, move_bytes(request, target, console_source, NULL))                            \
     ROW(CONSOLE_WRITE, buffer, NOT_AGENT, move_bytes(request, target, NULL, console_sink))                             \
-    ROW(HOST_CONSOLE_READ, buffer, 0, move_bytes(request, target, host_source, NULL))                                  \
-    ROW(HOST_CONSOLE_WRITE, buffer, 0, move_bytes(request, target, NULL, host_sink))                                   \
+    ROW(HOST_CONSOLE_READ, buffer, 0, host_channel(request, host_source, link_source))                                 \
+    ROW(HOST_CONSOLE_WRITE, buffer, 0, host_channel(request, NULL, NULL))                                              \
     ROW(EVENT_WAIT, event_wait, 0, event_wait(request))                                                                \
     ROW(LOG_READ, buffer, 0, move_bytes(request, target, log_source, NULL))                                            \
     ROW(HOST_RESET, host_reset, 0, host_reset(request))                                                                \

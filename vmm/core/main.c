@@ -44,6 +44,7 @@ void vmm_main(uint64_t multiboot2_info) {
     cpu_early_init();
     console_init();
     multiboot2_read(multiboot2_info, &platform.boot);
+    if (platform.boot.byte_link) { byte_link_init(); }
     start_screen(true);
     log_line("Mullion %s", MULLION_VERSION);
     acpi_read(platform.boot.rsdp, platform.boot.rsdp_bytes, &platform.acpi);

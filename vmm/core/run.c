@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/core.h"
 
-enum { POLL_BUSY_US = 1000, POLL_IDLE_US = 10000 };
+/* LINK_POLLS: after the last input from the byte link, at intervals of POLL_LINK_US. */
+enum { POLL_LINK_US = 250, POLL_BUSY_US = 1000, POLL_IDLE_US = 10000, LINK_POLLS = 400 };
 
 static uint64_t next_poll; /* CPU 0: when the host console is looked at again */
 
@@ -15,15 +16,19 @@ static void report_nmis(void) {
     reported += new;
 }
 
-/** CPU 0 looks after the host console, often while there is traffic, and the power button. */
+/** CPU 0 looks after the host console, often while there is traffic, and the power button. The UART of the byte link
+ * holds 16 bytes only, and each answer to them waits for a poll. */
 static void poll_console(void) {
+    static unsigned quiet_polls = LINK_POLLS;
     uint64_t now = rdtsc();
     if (now < next_poll) { return; }
     report_nmis();
-    bool input = console_poll();
-    if (input) { event_post(MULLION_EVENT_HOST_INPUT); }
+    uint64_t input = console_poll();
+    if (input != 0) { event_post(input); }
     if (reset_button_pressed(&platform.acpi)) { event_post(MULLION_EVENT_POWER); }
-    next_poll = now + tsc_from_us(input || console_busy() ? POLL_BUSY_US : POLL_IDLE_US);
+    quiet_polls = (input & MULLION_EVENT_BYTE_LINK) != 0 ? 0 : quiet_polls + (quiet_polls < LINK_POLLS);
+    bool busy = input != 0 || console_busy();
+    next_poll = now + tsc_from_us(quiet_polls < LINK_POLLS ? POLL_LINK_US : busy ? POLL_BUSY_US : POLL_IDLE_US);
 }
 
 /** Nobody wants this CPU: scrubs one frame if there is one to scrub and no guest waits for the CPU, else sleeps. */

@@ -342,9 +342,12 @@ struct mullion_partition_counters {
     uint64_t refused_ipis; /* IPI to no vCPU of the partition, or of a refused kind */
 };
 
+/** What HOST_CONSOLE_ calls mean: the console, or with MULLION_OPTION_BYTE_LINK the byte link at COM2. */
+enum mullion_host_channel { MULLION_HOST_CONSOLE = 0, MULLION_HOST_BYTE_LINK = 1, MULLION_HOST_CHANNEL_COUNT = 2 };
+
 /** CONSOLE_READ, CONSOLE_WRITE, LOG_READ, HOST_CONSOLE_READ, HOST_CONSOLE_WRITE. */
 struct mullion_buffer {
-    uint32_t id, zero; /* in: partition for CONSOLE_ calls, else 0 */
+    uint32_t id, zero; /* in: partition (CONSOLE_), enum mullion_host_channel (HOST_CONSOLE_), else 0 */
     uint64_t offset; /* in: first byte wanted (CONSOLE_READ, LOG_READ), else 0. out: that of the first byte returned */
     uint64_t gpa;    /* in: buffer in the agent's RAM */
     uint32_t bytes, zero2; /* in: size, 1..65536; out: bytes moved (may be fewer) */
@@ -356,6 +359,7 @@ struct mullion_buffer {
 #define MULLION_EVENT_PORT       16ull /* a port of the agent's has interrupted: look at its used rings */
 #define MULLION_EVENT_POWER      32ull /* somebody pressed the box's power button */
 #define MULLION_EVENT_SCRUBBED   8ull  /* the VMM has scrubbed a run of dirty frames: allocation may succeed now */
+#define MULLION_EVENT_BYTE_LINK  64ull /* the byte link has input */
 
 /** EVENT_WAIT: sleeps until something happened since the last call, or the deadline. The masks have a bit per
  * partition: its state changed; it has new console output; a port of its has another status or other features. */
@@ -399,6 +403,10 @@ struct mullion_agent_header {
     uint32_t entry_offset, zero;
     char version[MULLION_NAME_BYTES];
 };
+
+/* The VMM's own command line in a test image; any other is as none. The host console then has COM1 and the screen only.
+ */
+#define MULLION_OPTION_BYTE_LINK "byte-link=com2"
 
 /* Names of the boot modules on the loader's command line; the first word of each module line. */
 #define MULLION_MODULE_AGENT    "agent"    /* the agent's image */
