@@ -41,6 +41,7 @@ vmm_unit_virtio := vmm/dev/virtio.o vmm/dev/msix.o vmm/dev/pci.o
 vmm_unit_ports := vmm/core/ports.o vmm/dev/virtio.o vmm/dev/msix.o vmm/dev/pci.o
 vmm_unit_link := $(vmm_link:%=%.o)
 vmm_unit_link_model := $(vmm_unit_link)
+vmm_unit_link_fence := vmm/dev/virtio.o vmm/dev/msix.o vmm/dev/pci.o tests/unit/fake_link.o
 vmm_unit_exits := vmm/core/exits.o tests/unit/fake_hvm.o
 vmm_unit_guest_walk := vmm/x86/guest_walk.o vmm/x86/insn.o tests/unit/fake_hvm.o
 vmm_unit_pvclock := vmm/x86/pvclock.o
@@ -52,7 +53,7 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model ports
+	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model link_fence ports
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit

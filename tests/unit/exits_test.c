@@ -213,6 +213,21 @@ static void xcr0_refuses_what_the_manual_refuses(void **state)
     }
 }
 
+static void xcr0_is_for_ring_0_and_alone(void **state)
+{
+    (void)state;
+    fake_hvm.registers[HVM_CR4] = CR4_OSXSAVE;
+    vcpus[0].gpr[RAX] = 1;
+    fake_hvm.code.cpl = 3;
+    exit_xsetbv(&vcpus[0]);
+    assert_int_equal(faulted, VECTOR_GP);
+    faulted = -1;
+    fake_hvm.code.cpl = 0;
+    vcpus[0].gpr[RCX] = 1; /* no other extended control register is offered */
+    exit_xsetbv(&vcpus[0]);
+    assert_int_equal(faulted, VECTOR_GP);
+}
+
 static void msrs_outside_the_list_are_refused_and_counted(void **state)
 {
     (void)state;
@@ -253,6 +268,7 @@ int main(void)
         TEST(cr8_is_the_task_priority),
         TEST(code_that_changed_meanwhile_is_run_again),
         TEST(xcr0_refuses_what_the_manual_refuses),
+        TEST(xcr0_is_for_ring_0_and_alone),
         TEST(msrs_outside_the_list_are_refused_and_counted),
         TEST(halting_for_good_ends_the_partition_with_the_last_vcpu),
     };

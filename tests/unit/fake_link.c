@@ -7,6 +7,7 @@
 struct fake_end fake_ends[2];
 uint64_t fake_now;
 _Thread_local struct fake_work fake_work;
+void (*fake_spoil)(uint64_t at, uint8_t *bytes, size_t count);
 
 static void check(bool holds)
 {
@@ -32,13 +33,15 @@ static uint8_t *place(const struct partition *p, uint64_t at, size_t bytes)
 
 void ram_read(const struct partition *p, uint64_t from, void *to, size_t bytes)
 {
-    const void *at = place(p, from, bytes);
+    void *at = place(p, from, bytes);
     if (bytes == sizeof(uint16_t) && from % 2 == 0) {
         uint16_t value = __atomic_load_n((const uint16_t *)at, __ATOMIC_ACQUIRE);
         memcpy(to, &value, sizeof(value));
     } else {
         memcpy(to, at, bytes);
     }
+    if (fake_spoil)
+        fake_spoil(from, at, bytes);
 }
 
 void ram_write(const struct partition *p, uint64_t to, const void *from, size_t bytes)
@@ -58,7 +61,10 @@ void ram_copy(const struct partition *to, uint64_t to_at, const struct partition
 {
     check(to != from);
     fake_work.copies++;
-    memcpy(place(to, to_at, bytes), place(from, from_at, bytes), bytes);
+    uint8_t *source = place(from, from_at, bytes);
+    memcpy(place(to, to_at, bytes), source, bytes);
+    if (fake_spoil)
+        fake_spoil(from_at, source, bytes);
 }
 
 /* ---- what the link asks of its surroundings ---- */

@@ -54,6 +54,10 @@ extern _Thread_local struct fake_work {
     uint64_t bytes, reads, copies;
 } fake_work;
 
+/** Called after each read of memory with what was read, as a driver that changes it at once; NULL: nobody
+ * does. */
+extern void (*fake_spoil)(uint64_t at, uint8_t *bytes, size_t count);
+
 /** Both ends of `kind` as after power-up, not connected; memory is zero. */
 void fake_link_init(enum mullion_port_kind kind);
 void fake_link_free(void);

@@ -295,6 +295,19 @@ static void calls_on_no_partition_or_on_the_agent_are_refused(void **state)
     assert_int_equal(add(0, 0, 4 * FRAME_BYTES), -MULLION_E_PERMISSION);
 }
 
+static void an_action_with_a_field_that_must_be_zero_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(create("one", 1), 1);
+    for (uint64_t number = MULLION_CALL_WINDOW_OPEN; number <= MULLION_CALL_PARTITION_POWER_BUTTON;
+         number++) {
+        struct mullion_partition_ref request = {.id = 1, .zero = 1};
+        if (number != MULLION_CALL_PARTITION_START)
+            assert_int_equal(CALL(number, request), -MULLION_E_NOT_ZERO);
+    }
+    assert_non_null(partition_find(1));
+}
+
 static void every_call_knows_its_states(void **state)
 {
     (void)state;
@@ -571,6 +584,20 @@ static void buffers_are_checked(void **state)
     }
 }
 
+static void a_call_moves_no_more_than_the_vmms_own_buffer_holds(void **state)
+{
+    (void)state;
+    run_one();
+    for (unsigned i = 0; i < 40000; i++)
+        uart_write(&partition_find(1)->uart, 0, 'x');
+    struct mullion_buffer buffer = {.id = 1, .gpa = BOX_BUFFER, .bytes = 65536};
+    assert_int_equal(CALL(MULLION_CALL_CONSOLE_READ, buffer), 0);
+    assert_int_equal(buffer.bytes, 16384);
+    buffer = (struct mullion_buffer){.id = 1, .gpa = BOX_BUFFER, .bytes = 65536};
+    assert_int_equal(CALL(MULLION_CALL_CONSOLE_WRITE, buffer), 0);
+    assert_int_equal(buffer.bytes, UART_INPUT_BYTES);
+}
+
 static void enumerations_end(void **state)
 {
     (void)state;
@@ -651,6 +678,7 @@ int main(void)
         TEST(flags_of_create_are_checked),
         TEST(a_failed_create_gives_everything_back),
         TEST(calls_on_no_partition_or_on_the_agent_are_refused),
+        TEST(an_action_with_a_field_that_must_be_zero_is_refused),
         TEST(every_call_knows_its_states),
         TEST(a_partition_lives_stops_and_starts_again),
         TEST(start_hands_over_the_entry_state),
@@ -666,6 +694,7 @@ int main(void)
         TEST(a_console_that_overflowed_says_how_much_was_lost),
         TEST(the_byte_link_is_there_only_if_the_box_has_one),
         TEST(buffers_are_checked),
+        TEST(a_call_moves_no_more_than_the_vmms_own_buffer_holds),
         TEST(enumerations_end),
         TEST(events_since_the_last_wait_come_at_once),
         TEST(power_off_checks_and_reports_what_is_missing),

@@ -9,9 +9,20 @@
 #include "core/exits.h"
 #include "core/frames.h"
 #include "core/hypercall.h"
+#include "core/interrupt.h"
+#include "core/partition.h"
 #include "core/platform.h"
-#include "core/run.c" // NOLINT(bugprone-suspicious-include)
+#include "core/share.h"
 #include "unit.h"
+#include "x86/fpu.h"
+#include "x86/smp.h"
+#include "x86/tsc.h"
+
+/* What another CPU does between two steps of this one. */
+static void stored(const void *at);
+#define __atomic_store_n(at, value, order) (__atomic_store_n(at, value, order), stored(at)) // NOLINT
+#include "core/run.c" // NOLINT(bugprone-suspicious-include)
+#undef __atomic_store_n
 
 #define CPU_0     0
 #define EXCLUSIVE 1
@@ -31,6 +42,12 @@ static const struct vcpu *entered;
 static unsigned entries;
 static uint64_t armed;
 static uint64_t input; /* that a poll finds */
+
+static bool taken_away;          /* once this CPU has said whom it runs, CPU 0 takes the vCPU away */
+static uint64_t asked_meanwhile; /* requests that come while the vCPU is being started */
+static uint64_t requests_seen;   /* by others then */
+static struct vcpu_event injected;
+static const struct fpu_state *saved, *loaded; /* last */
 
 uint64_t ports_due(const struct vcpu *vcpu)
 {
@@ -56,6 +73,24 @@ static void enter_guest(struct vcpu *vcpu)
 {
     entered = vcpu;
     entries++;
+}
+
+static void stored(const void *at)
+{
+    if (taken_away && at == &cpu.current)
+        cpu.vcpu = NULL;
+}
+
+static void vcpu_reset(struct vcpu *vcpu, const struct hvm_entry *entry)
+{
+    (void)entry;
+    requests_seen = vcpu->requests;
+    __atomic_fetch_or(&vcpu->requests, asked_meanwhile, __ATOMIC_SEQ_CST);
+}
+
+static void inject(struct vcpu *vcpu)
+{
+    injected = vcpu->event;
 }
 
 static void handle_exit(struct vcpu *vcpu)
@@ -96,6 +131,8 @@ static void release(struct vcpu *vcpu)
 
 static const struct hvm_ops ops = {.run = enter_guest,
                                    .handle_exit = handle_exit,
+                                   .vcpu_reset = vcpu_reset,
+                                   .inject = inject,
                                    .read = read_register,
                                    .vcpu_release = release,
                                    .in_shadow = in_shadow,
@@ -158,11 +195,11 @@ bool hypercall_event_wait_done(struct vcpu *vcpu)
 }
 void fpu_save(struct fpu_state *state)
 {
-    (void)state;
+    saved = state;
 }
 void fpu_load(const struct fpu_state *state)
 {
-    (void)state;
+    loaded = state;
 }
 
 static void make(struct partition *p, struct vcpu *vcpu, enum vcpu_activity activity)
@@ -191,6 +228,10 @@ static void start(uint32_t index)
     entries = 0;
     armed = 0;
     input = 0;
+    taken_away = false;
+    asked_meanwhile = requests_seen = 0;
+    injected.kind = EVENT_NONE;
+    saved = loaded = NULL;
 }
 
 static void work_on_ports_that_wakes_the_agent_lets_it_go_first(void **state)
@@ -278,6 +319,87 @@ static void input_of_the_byte_link_is_followed_by_quick_polls(void **state)
     assert_int_equal(poll_interval_us(), POLL_IDLE_US);
 }
 
+static void a_vcpu_that_is_taken_away_at_the_last_moment_is_not_entered(void **state)
+{
+    (void)state;
+    start(EXCLUSIVE);
+    taken_away = true;
+    run_turn(&cpu);
+    assert_null(entered);
+    assert_null(cpu.current);
+}
+
+static void vcpus_that_alternate_keep_their_registers(void **state)
+{
+    (void)state;
+    start(CPU_0);
+    agent_vcpu.activity = VCPU_ACTIVE;
+    run_turn(&cpu);
+    assert_ptr_equal(entered, &agent_vcpu);
+    assert_ptr_equal(loaded, &agent_vcpu.fpu);
+    assert_null(saved); /* nobody ran before */
+    agent_vcpu.activity = VCPU_HALTED;
+    run_turn(&cpu);
+    assert_ptr_equal(entered, &driver_vcpu);
+    assert_ptr_equal(saved, &agent_vcpu.fpu);
+    assert_ptr_equal(loaded, &driver_vcpu.fpu);
+}
+
+static void a_vcpu_that_runs_on_has_its_registers(void **state)
+{
+    (void)state;
+    start(EXCLUSIVE);
+    run_turn(&cpu);
+    saved = loaded = NULL;
+    run_turn(&cpu);
+    assert_int_equal(entries, 2);
+    assert_true(saved == NULL && loaded == NULL);
+}
+
+static void a_guest_that_starts_finds_initial_registers(void **state)
+{
+    (void)state;
+    start(EXCLUSIVE);
+    run_turn(&cpu);
+    driver_vcpu.fresh = true;
+    run_turn(&cpu);
+    assert_ptr_equal(loaded, &fpu_initial);
+    assert_false(driver_vcpu.fresh);
+}
+
+static void what_is_asked_for_while_a_vcpu_is_started_is_not_lost(void **state)
+{
+    (void)state;
+    start(EXCLUSIVE);
+    driver_vcpu.activity = VCPU_WAIT_SIPI;
+    driver_vcpu.requests = VCPU_REQUEST_SIPI;
+    asked_meanwhile = VCPU_REQUEST_NMI;
+    run_turn(&cpu);
+    assert_ptr_equal(entered, &driver_vcpu);
+    assert_int_equal(injected.kind, EVENT_NMI);
+}
+
+static void a_vcpu_that_is_being_started_does_not_look_asleep(void **state)
+{
+    (void)state;
+    start(EXCLUSIVE);
+    driver_vcpu.activity = VCPU_WAIT_SIPI;
+    driver_vcpu.requests = VCPU_REQUEST_SIPI;
+    run_turn(&cpu);
+    assert_true((requests_seen & VCPU_REQUEST_SIPI) != 0);
+    assert_int_equal(driver_vcpu.requests, 0);
+}
+
+static void the_agents_time_is_charged_while_the_driver_vm_waits(void **state)
+{
+    (void)state;
+    start(CPU_0);
+    agent_vcpu.activity = VCPU_ACTIVE;
+    run_turn(&cpu);
+    assert_ptr_equal(entered, &agent_vcpu);
+    assert_true(cpu.share.left < (int64_t)(cpu.share.period / 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +410,13 @@ int main(void)
         cmocka_unit_test(what_the_ports_put_off_ends_the_stay_in_the_guest_in_time),
         cmocka_unit_test(input_of_the_byte_link_is_followed_by_quick_polls),
         cmocka_unit_test(only_the_first_vcpu_of_a_partition_wakes_for_what_its_ports_put_off),
+        cmocka_unit_test(a_vcpu_that_is_taken_away_at_the_last_moment_is_not_entered),
+        cmocka_unit_test(vcpus_that_alternate_keep_their_registers),
+        cmocka_unit_test(a_vcpu_that_runs_on_has_its_registers),
+        cmocka_unit_test(a_guest_that_starts_finds_initial_registers),
+        cmocka_unit_test(what_is_asked_for_while_a_vcpu_is_started_is_not_lost),
+        cmocka_unit_test(a_vcpu_that_is_being_started_does_not_look_asleep),
+        cmocka_unit_test(the_agents_time_is_charged_while_the_driver_vm_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,6 +250,9 @@ static void input_that_does_not_fit_stays_with_the_caller(void **state)
     assert_int_equal(uart_input(uart, bytes, 1), 0);
     for (size_t i = 0; i < UART_INPUT_BYTES; i++)
         assert_int_equal(uart_read(uart, DATA), (uint8_t)i);
+    type(uart, "again"); /* from the start of the buffer */
+    for (const char *c = "again"; *c; c++)
+        assert_int_equal(uart_read(uart, DATA), *c);
     uart_write(uart, MCR, LOOP);
     assert_int_equal(uart_input(uart, bytes, 1), 0);
     test_free(uart);
