@@ -31,7 +31,7 @@ $(info image: first build: fetching and compiling, ten to twenty minutes, most o
 endif
 $(shell tools/stamp "version=$(MULLION_VERSION) cc=$(CC) werror=$(WERROR)")
 endif
-ifneq ($(filter test bench check lint size soak fuzz unit system cleanroom,$(goals)),)
+ifneq ($(filter test bench check lint size soak fuzz unit system mutants cleanroom,$(goals)),)
 include build/packages-test.mk
 endif
 
@@ -44,7 +44,7 @@ build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/pa
 -include drivervm/module.mk tools/module.mk
 -include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
 
-.PHONY: help run test check soak size lint clean cleanroom unit checks fuzz system all fetched bochs
+.PHONY: help run test check soak size lint clean cleanroom unit checks fuzz system mutants all fetched bochs
 
 help:
 	@echo 'make              build/mullion.img and build/mullion-demo.img, as `make image`'
@@ -54,6 +54,7 @@ help:
 	@echo 'make check        host only: unit tests, sizes, documents (under a minute after the first build)'
 	@echo 'make unit         the unit tests alone         make fuzz    the fuzzers, FUZZ_SECONDS=20 each'
 	@echo 'make system       the system tests alone (TESTS="-k name" for some)'
+	@echo 'make mutants      seeds faults into the VMM, each of which the tests must find (MUTANTS=5: as many, at random)'
 	@echo 'make bench        what an exit, a checksum and a first touch cost, against the bare machine'
 	@echo 'make soak         fuzzers for SOAK_SECONDS=3600 each, then the system tests, again and again until one fails'
 	@echo 'make manifest-lint manifest-docs   a program that checks manifests; docs/ from the schema'
@@ -95,6 +96,9 @@ checks: agent agent-crash manifest-lint
 
 system: image guests bochs
 	@unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE; exec $(PYTHON) -m pytest -ra tests/system $(TESTS)
+
+mutants:
+	@exec tools/mutants $(if $(MUTANTS),--random $(MUTANTS)) $(if $(SEED),--seed $(SEED))
 
 soak:
 	@exec tools/soak $(SOAK_SECONDS)
