@@ -9,6 +9,7 @@
 #include "model/network.h"
 #include "net/net.h"
 #include "os/os.h"
+#include "serial/byte_link.h"
 #include "tls/identity.h"
 #include "tls/tls.h"
 #include "ui/attach.h"
@@ -16,7 +17,7 @@
 #include "ui/console.h"
 #include "ui/status.h"
 
-#define RETRY_MS         10u    /* for a guest that does not take what was typed */
+#define RETRY_MS         10u    /* for a guest, or a wire, that does not take what there is for it */
 #define NETWORK_RETRY_MS 1000u  /* for a network port that is not there yet */
 #define NETWORK_TRIES    10u    /* then that is a problem, though there are more */
 #define PATIENCE_MS      30000u /* then the status block is shown although the box has not settled */
@@ -105,6 +106,11 @@ static void client_accept(struct stream *stream)
     server_accept(stream, machine_ms(&machine));
 }
 
+static void byte_client_accept(struct stream *stream)
+{
+    server_accept_plain(stream, machine_ms(&machine));
+}
+
 /* The key that clients know, from the state area, or a new one. It names the host name, which can stand in a
  * certificate whatever the site is called. */
 static void identity_take(const struct net_config *config)
@@ -135,7 +141,6 @@ static void identity_start(void)
     machine_net_config(&machine, &config);
     identity_take(&config);
     tls_identity_fingerprint(machine.fingerprint);
-    server_start(tls_open, api_handle, &machine);
 }
 
 /* The port may come later than the agent: with the driver VM. */
@@ -186,6 +191,9 @@ static void handle(const struct mullion_event_wait *event)
     attach_pump();
     machine_event(&machine, event);
     machine_tick(&machine);
+    if ((event->events & MULLION_EVENT_BYTE_LINK) != 0) {
+        byte_link_receive();
+    }
     network_serve();
     attached_partition_check();
     if ((event->events & MULLION_EVENT_HOST_INPUT) != 0) {
@@ -200,6 +208,8 @@ int main(void)
     console_start(platform.tsc_khz);
     machine_read(&machine, announce);
     machine_bring_up(&machine);
+    server_start(tls_open, api_handle, &machine);
+    byte_link_start(byte_client_accept);
     network_serve();
     uint64_t patience = os_tsc() + PATIENCE_MS * platform.tsc_khz;
     for (bool booted = false;;) {
@@ -208,7 +218,8 @@ int main(void)
             boot_done();
         }
         uint64_t deadline = booted ? UINT64_MAX : patience;
-        if (attach_pump()) {
+        bool guest_waits = attach_pump();
+        if (byte_link_send() || guest_waits) {
             deadline = os_tsc() + RETRY_MS * platform.tsc_khz;
         }
         deadline = earlier(deadline, next_turn());

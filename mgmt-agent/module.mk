@@ -15,7 +15,7 @@ agent_warn := -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
 agent_def := -Ivmm/include -Idrivervm/include -Imgmt-agent -DMULLION_VERSION='"$(MULLION_VERSION)"'
 agent_common := -std=c17 -D_POSIX_C_SOURCE=200809L $(agent_warn) $(agent_def) -MMD -MP
 
-agent_parts := model loader store ui api driver http tls
+agent_parts := model loader store ui api driver http serial tls
 agent_src := $(wildcard $(agent_parts:%=mgmt-agent/%/*.c))
 agent_net_src := $(wildcard mgmt-agent/net/*.c)
 agent_model_src := $(wildcard mgmt-agent/os/linux/model*.c) mgmt-agent/os/linux/random.c
@@ -147,7 +147,7 @@ fuzz: | manifest-mutations
 
 # ---- fuzzers ----
 agent_fuzzers := build/fuzz/fuzz_manifest build/fuzz/fuzz_loader build/fuzz/fuzz_rpc build/fuzz/fuzz_api build/fuzz/fuzz_http build/fuzz/fuzz_dhcp \
-	build/fuzz/fuzz_yaml
+	build/fuzz/fuzz_yaml build/fuzz/fuzz_byte_link
 agent_fuzz_flags := $(agent_common) -D_GNU_SOURCE -I$(agent_out)/gen -O1 -g -isystem $(agent_out)/lib-fuzz/include \
 	-DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>' -fno-sanitize-recover=undefined -fsanitize=address,undefined
 $(agent_out)/obj-fuzz/%.o: mgmt-agent/%.c $(agent_out)/lib-fuzz.path $(FLAGS_STAMP) | $(agent_dsdt)

@@ -55,17 +55,37 @@ static struct connection *place_find(void)
     return victim;
 }
 
+static void client_seat(struct connection *c, struct stream *top, uint64_t now_ms)
+{
+    service.counters.connections++;
+    connection_open(c, top, now_ms);
+}
+
+static void client_refuse(struct stream *stream)
+{
+    service.counters.refused_busy++;
+    stream_close(stream, true);
+}
+
 void server_accept(struct stream *stream, uint64_t now_ms)
 {
     struct connection *c = place_find();
     struct stream *top = c == NULL ? NULL : make_layer(stream);
     if (top == NULL) {
-        service.counters.refused_busy++;
-        stream_close(stream, true);
-        return;
+        client_refuse(stream);
+    } else {
+        client_seat(c, top, now_ms);
     }
-    service.counters.connections++;
-    connection_open(c, top, now_ms);
+}
+
+void server_accept_plain(struct stream *stream, uint64_t now_ms)
+{
+    struct connection *c = place_find();
+    if (c == NULL) {
+        client_refuse(stream);
+    } else {
+        client_seat(c, stream, now_ms);
+    }
 }
 
 /* Each turn begins with another client, so that what is shared out goes round. */

@@ -20,6 +20,9 @@ void server_start(server_layer *layer, http_handler *handler, void *context);
 /** Takes over the stream of a new client. */
 void server_accept(struct stream *stream, uint64_t now_ms);
 
+/** The same without the layer: for a stream that nobody else can listen to. */
+void server_accept_plain(struct stream *stream, uint64_t now_ms);
+
 /** Serves all clients as far as that is possible now. Call after every event and at server_deadline(). */
 void server_turn(uint64_t now_ms);
 

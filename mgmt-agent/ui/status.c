@@ -7,6 +7,7 @@
 
 #include "model/network.h"
 #include "model/words.h"
+#include "serial/byte_link.h"
 #include "ui/attach.h"
 #include "ui/console.h"
 
@@ -77,6 +78,9 @@ static void network_print(const struct machine *machine)
     }
     if (machine->seed_kind == IDENTITY_NIC) {
         console_print("addresses from: %s\n", identity_words(machine->seed_kind));
+    }
+    if (byte_link_listens()) {
+        console_print("byte link:      COM2 takes the API's requests, without TLS: this is a test image\n");
     }
     if (machine->fingerprint[0] != 0) {
         console_print("fingerprint:    SHA256:%s\n", machine->fingerprint);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The box from outside: QEMU's user network with forwarded ports, and a client of the HTTPS API."""
+"""The box from outside: QEMU's user network with forwarded ports, and a client of the API, over HTTPS or a byte link."""
 
 import http.client
 import json
@@ -8,7 +8,8 @@ import socket
 import ssl
 import time
 
-from emulator import SCALE, EmulatorDied, EmulatorTimeout
+import byte_link
+from emulator import SCALE, EmulatorDied, EmulatorTimeout, Machine
 
 for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
     os.environ.pop(variable, None)
@@ -57,10 +58,13 @@ class Reply:
 
 
 class Api:
-    """One keep-alive connection to the box; reopened when the box has closed it."""
+    """
+    One keep-alive connection to the box; reopened when the box has closed it. `where` is the port at which its HTTPS
+    can be reached, or a Machine whose COM2 is a byte link.
+    """
 
-    def __init__(self, port, token=None, seconds=20):
-        self.port, self.token, self.seconds = port, token, seconds
+    def __init__(self, where, token=None, seconds=20):
+        self.port, self.token, self.seconds = where, token, seconds
         self.connection = None
 
     def __enter__(self):
@@ -74,6 +78,11 @@ class Api:
             self.connection.close()
         self.connection = None
 
+    def _connection(self):
+        if isinstance(self.port, Machine):
+            return byte_link.Connection(self.port, self.seconds * SCALE)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=self.seconds * SCALE, context=tls())
+
     def request(self, method, path, body=None, headers=None, token=None):
         """@return a Reply; raises OSError or http.client.HTTPException if there is none"""
         token = self.token if token is None else token
@@ -84,7 +93,7 @@ class Api:
             body = json.dumps(body)
             headers["Content-Type"] = "application/json"
         if not self.connection:
-            self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=self.seconds * SCALE, context=tls())
+            self.connection = self._connection()
         try:
             self.connection.request(method, path, body=body, headers=headers)
             answer = self.connection.getresponse()
@@ -146,9 +155,9 @@ def wait(machine, condition, what, seconds=60):
         machine.pump(0.2)
 
 
-def wait_api(machine, user, token=None, seconds=120):
-    """A client, as soon as the box answers over HTTPS."""
-    api = Api(user.ports["https"], token, seconds=10)
-    wait(machine, lambda: api.get("/").status == 200, "no answer over HTTPS", seconds)
+def wait_api(machine, user=None, token=None, seconds=120):
+    """A client, as soon as the box answers over HTTPS, or without a network over its byte link."""
+    api = Api(user.ports["https"] if user else machine, token, seconds=10)
+    wait(machine, lambda: api.get("/").status == 200, "no answer", seconds)
     api.seconds = 20
     return api

@@ -109,6 +109,21 @@ struct model_driver {
  */
 struct model_driver *model_driver(void);
 
+/* ---- the byte link, at first there is none
+ * --------------------------------------------------------------------------------------- */
+
+/** There is one; between two EVENT_WAIT it takes at most `room` bytes. */
+void model_add_byte_link(size_t room);
+
+/** The client sends. */
+void model_wire_send(const void *data, size_t bytes);
+
+/** A byte is lost before those that the agent has yet to read. */
+void model_wire_lose(void);
+
+/** @return bytes that the agent has sent, moved into `to` */
+size_t model_wire_take(void *to, size_t bytes);
+
 /** For the process: the host console is a terminal. */
 void model_use_terminal(void);
 

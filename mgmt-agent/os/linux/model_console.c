@@ -21,9 +21,19 @@ static struct {
     int watched; /* descriptor, 0: none */
 } host;
 
+/* The byte link, if the box has one. */
+static struct {
+    bool present;
+    size_t room, left; /* bytes that it takes between two EVENT_WAIT; left: now */
+    char to_agent[4096], from_agent[CONSOLE_BYTES];
+    size_t to_agent_used, from_agent_used;
+    uint64_t offset; /* of to_agent[0] */
+} wire;
+
 void console_boot(void)
 {
     memset(&host, 0, sizeof(host));
+    memset(&wire, 0, sizeof(wire));
 }
 
 char *model_buffer(const struct mullion_buffer *buffer)
@@ -67,9 +77,63 @@ void model_watch(int descriptor)
     host.watched = descriptor;
 }
 
+void model_add_byte_link(size_t room)
+{
+    wire.present = true;
+    wire.room = wire.left = room;
+}
+
+void model_wire_send(const void *data, size_t bytes)
+{
+    memcpy(wire.to_agent + wire.to_agent_used, data, bytes);
+    wire.to_agent_used += bytes;
+    model_events()->events |= MULLION_EVENT_BYTE_LINK;
+}
+
+void model_wire_lose(void)
+{
+    wire.offset++;
+}
+
+size_t model_wire_take(void *to, size_t bytes)
+{
+    size_t moved = bytes < wire.from_agent_used ? bytes : wire.from_agent_used;
+    memcpy(to, wire.from_agent, moved);
+    wire.from_agent_used -= moved;
+    memmove(wire.from_agent, wire.from_agent + moved, wire.from_agent_used);
+    return moved;
+}
+
+static int wire_read(struct mullion_buffer *buffer)
+{
+    size_t moved = buffer->bytes < wire.to_agent_used ? buffer->bytes : wire.to_agent_used;
+    memcpy(model_buffer(buffer), wire.to_agent, moved);
+    wire.to_agent_used -= moved;
+    memmove(wire.to_agent, wire.to_agent + moved, wire.to_agent_used);
+    buffer->offset = wire.offset;
+    buffer->bytes = (uint32_t)moved;
+    wire.offset += moved;
+    return 0;
+}
+
+static int wire_write(struct mullion_buffer *buffer)
+{
+    size_t room = sizeof(wire.from_agent) - wire.from_agent_used;
+    room = room < wire.left ? room : wire.left;
+    size_t moved = buffer->bytes < room ? buffer->bytes : room;
+    memcpy(wire.from_agent + wire.from_agent_used, model_buffer(buffer), moved);
+    wire.from_agent_used += moved;
+    wire.left -= moved;
+    buffer->bytes = (uint32_t)moved;
+    return 0;
+}
+
 int call_host_read(void *request)
 {
     struct mullion_buffer *buffer = request;
+    if (buffer->id == MULLION_HOST_BYTE_LINK) {
+        return wire.present ? wire_read(buffer) : -MULLION_E_HARDWARE;
+    }
     if (host.terminal) {
         ssize_t got = read(STDIN_FILENO, model_buffer(buffer), buffer->bytes);
         if (got <= 0 && host.watched == 0) {
@@ -90,6 +154,9 @@ int call_host_read(void *request)
 int call_host_write(void *request)
 {
     struct mullion_buffer *buffer = request;
+    if (buffer->id == MULLION_HOST_BYTE_LINK) {
+        return wire.present ? wire_write(buffer) : -MULLION_E_HARDWARE;
+    }
     if (host.terminal) {
         fwrite(model_buffer(buffer), 1, buffer->bytes, stdout);
         fflush(stdout);
@@ -135,6 +202,7 @@ static void wait_really(uint64_t deadline_tsc)
 int call_wait(void *request)
 {
     struct mullion_event_wait *wait = request;
+    wire.left = wire.room;
     if (host.terminal && !any_event()) {
         wait_really(wait->deadline_tsc);
     }
