@@ -54,6 +54,7 @@ vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
 	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model link_fence ports
+include tests/unit/vmx.mk
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
 .PHONY: vmm-unit

@@ -4,6 +4,7 @@
 import importlib.machinery
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -404,3 +405,18 @@ def test_encodings_are_the_manuals():
              "GUEST_PENDING_DEBUG": 0x6822, "GUEST_SYSENTER_EIP": 0x6826, "HOST_RIP": 0x6c16}
     assert known.items() <= fields.ENCODINGS.items()
     assert len(set(fields.ENCODINGS.values())) == len(fields.ENCODINGS)
+
+
+def test_names_and_encodings_of_the_vmms_header_are_read_as_the_compiler_does():
+    source = "#include \"x86/vmx/vmcs.h\"\n#define SHOW(name, encoding) @name@encoding@\nVMCS_FIELDS(SHOW)\n"
+    expanded = subprocess.run(["cc", "-E", "-P", f"-I{TOP}/vmm", f"-I{TOP}/vmm/include", "-x", "c", "-"], input=source,
+                              capture_output=True, text=True, check=True).stdout
+    compiled = {name.strip(): sum(int(number, 0) for number in re.findall(r"0x[0-9a-f]+|\d+", value))
+                for name, value in re.findall(r"@([^@]+)@([^@]+)@", expanded)}
+    read = fields.of_header(tool.HEADER.read_text(encoding="utf-8"))
+    assert len(compiled) > 100 and read == compiled
+
+
+def test_every_field_of_the_vmms_header_is_one_of_the_manuals():
+    read = fields.of_header(tool.HEADER.read_text(encoding="utf-8"))
+    assert not {name for name, encoding in read.items() if encoding not in fields.NAMES}
