@@ -32,6 +32,10 @@ vmm_unit_lib :=
 vmm_unit_share := vmm/core/share.o
 vmm_unit_run := vmm/core/share.o vmm/dev/x2apic.o tests/unit/fake_log.o
 vmm_unit_svm_exits := vmm/x86/svm/exits.o
+vmm_unit_svm := vmm/core/pool.o tests/unit/fake_log.o
+vmm_unit_fpu := tests/unit/fake_log.o
+vmm_unit_core_agent := tests/unit/fake_log.o
+vmm_unit_interrupt := vmm/core/interrupt.o vmm/dev/x2apic.o vmm/dev/ioapic.o
 vmm_unit_cpuid := tests/unit/fake_hvm.o
 vmm_unit_msr := vmm/x86/msr.o vmm/dev/x2apic.o tests/unit/fake_hvm.o
 vmm_unit_port := vmm/core/port.o vmm/dev/uart.o vmm/dev/pci.o vmm/dev/power.o
@@ -53,7 +57,8 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
-	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model link_fence ports
+	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model link_fence ports svm fpu \
+	core_agent interrupt
 include tests/unit/vmx.mk
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 
