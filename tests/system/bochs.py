@@ -65,14 +65,15 @@ class BochsMachine(Machine):
 
     program = "Bochs"
 
-    def __init__(self, image, *, kind="bochs-vmx", cpus=2, memory=1024, serials=("com1",), name="machine"):
+    def __init__(self, image, *, kind="bochs-vmx", cpus=2, memory=1024, serials=("com1",), bios=BIOS,
+                 name="machine"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"mullion-{name}-"))
         self.started = time.monotonic()
         self.streams, self.sockets, self.listeners = {}, {}, {}
         self.keep_logs = self.expected_end = False
         ports = "\n".join(self._serial(port) for port in serials)
         (self.folder / "bochsrc").write_text(CONFIGURATION.format(
-            memory=memory, bios=BIOS, vga_bios=VGA_BIOS, model=MACHINES[kind], cpus=cpus,
+            memory=memory, bios=bios, vga_bios=VGA_BIOS, model=MACHINES[kind], cpus=cpus,
             speed=INSTRUCTIONS_PER_SECOND, image=pathlib.Path(image).resolve(), folder=self.folder, serials=ports))
         self.command = [bochs_binary(), "-q", "-f", self.folder / "bochsrc"]
         self._start()
@@ -98,17 +99,14 @@ class BochsMachine(Machine):
             self.sockets[port].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.close()
 
-    def emulator_log(self):
-        """What Bochs complained of: entries and exits of guests that a CPU would refuse, and why it ended."""
-        log = self.folder / "bochs.log"
-        found = COMPLAINT.findall(log.read_bytes()) if log.exists() else []
-        shown = b"\n".join(found[:COMPLAINTS_SHOWN]).decode("utf-8", "replace")
-        return f"{len(found)} complaints of Bochs\n{shown}"
+    def complaints(self):
+        """What Bochs had to say about guests: the state that a CPU would refuse to enter, and why it ended itself."""
+        path = self.folder / "bochs.log"
+        return [line.decode("utf-8", "replace") for line in COMPLAINT.findall(path.read_bytes())] if path.exists() else []
 
-    def cpu_seconds(self):
-        """Time of the host's CPU that it took so far."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def emulator_log(self):
+        found = self.complaints()
+        return "\n".join([f"complaints of Bochs: {len(found)}", *found[-COMPLAINTS_SHOWN:]])
 
 
 def open_machine(kind, image, *, cpus=2, memory=1024, **more):

@@ -157,6 +157,11 @@ class Machine:
         path = self.folder / "qemu.log"
         return path.read_text() if path.exists() else ""
 
+    def cpu_seconds(self):
+        """Time of the host's CPUs that the emulator took so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def elapsed(self):
         return time.monotonic() - self.started
 
