@@ -84,7 +84,7 @@ static struct cpu cpu;
 static struct partition partition, other_partition;
 static struct vcpu vcpu, other;
 static struct { /* of the last entry */
-    bool launched, refuse;
+    bool launched, refuse, fail_late;
     uint64_t rax;
     const struct fake_vmcs *vmcs;
 } entry;
@@ -171,7 +171,7 @@ uint64_t vmx_switch(uint64_t *gpr, bool launched)
     entry.launched = launched;
     entry.rax = gpr[RAX];
     entry.vmcs = fake_vmcs_current();
-    fake_vmcs_set(EXIT_REASON, 10);
+    fake_vmcs_set(EXIT_REASON, entry.fail_late ? VMX_CODE_ENTRY_FAILED | 33 : 10);
     fake_vmcs_set(INSTRUCTION_ERROR, entry.refuse ? 7 : 0);
     return entry.refuse;
 }
@@ -435,6 +435,16 @@ static void a_refused_entry_tells_its_error_and_launches_again(void **state)
     start(&vcpu, &long_entry);
     assert_true(vmx_of(&vcpu)->exit_code == (VMX_CODE_NOT_ENTERED | 7));
     entry.refuse = false;
+    vmx_ops.run(&vcpu);
+    assert_false(entry.launched);
+}
+
+static void an_entry_that_fails_on_the_guests_state_launches_again(void **state)
+{
+    (void)state;
+    entry.fail_late = true;
+    start(&vcpu, &long_entry);
+    assert_true(vmx_of(&vcpu)->exit_code == (VMX_CODE_ENTRY_FAILED | 33));
     vmx_ops.run(&vcpu);
     assert_false(entry.launched);
 }
@@ -711,6 +721,7 @@ int main(void)
         TEST(the_cpu_is_switched_on_with_the_bits_that_vmx_fixes),
         TEST(the_first_entry_launches_later_ones_resume),
         TEST(a_refused_entry_tells_its_error_and_launches_again),
+        TEST(an_entry_that_fails_on_the_guests_state_launches_again),
         TEST(a_new_vmcs_is_cleared_before_it_is_launched),
         TEST(a_vcpu_that_was_let_go_launches_again),
         TEST(a_reset_from_elsewhere_waits_for_the_vcpus_own_cpu),
