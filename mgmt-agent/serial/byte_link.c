@@ -9,7 +9,7 @@
 #define DLE         0x10
 #define GRANTED     '+'
 #define ENDED       '.'
-#define IN_BYTES    64u /* what keeps to the window fits, with what was on its way when a connection began */
+#define IN_BYTES    BYTE_LINK_WINDOW
 #define OUT_BYTES   4096u /* half of it is for a payload that is all DLE */
 #define PIECE_BYTES 256u
 #define PIECES      8u /* twice what the VMM holds */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The API over the VMM's byte link (mullion/abi.h, MULLION_HOST_BYTE_LINK), which test images have. HTTP/1.1
- * as over TLS, one connection at a time, with 0x10 (DLE) as an escape:
+ * as over TLS, one connection at a time, with 0x10 (DLE) as an escape.
  *
- *   client to box   DLE 0..9   begins a connection; what was before is over, whatever it was
- *   box to client   DLE 0..9   it has begun: what came before this belongs to another
- *                   DLE +      eight more bytes may be sent; sixteen, what a UART holds, are allowed at first
- *                   DLE .      it has ended: nothing is heard until the next one begins
- *   both            DLE DLE    one byte 0x10
+ * From client to box:
+ *   - DLE 0..9: begins a connection; what was before is over, whatever it was
+ *   - DLE DLE: one byte 0x10
+ *
+ * From box to client:
+ *   - DLE 0..9: it has begun; what came before this belongs to another
+ *   - DLE +: eight more bytes may be sent. At first it is sixteen, what a UART holds, or 512 where the wire
+ *     itself holds back what finds no room, as an emulator's socket does
+ *   - DLE .: it has ended; nothing is heard until the next one begins
+ *   - DLE DLE: one byte 0x10
  *
  * So no byte is lost whatever the speeds are, and a client always knows how to begin anew.
  */
@@ -18,8 +23,8 @@
 
 #include "http/stream.h"
 
-#define BYTE_LINK_WINDOW 16u /* bytes that a client may send before the first grant */
-#define BYTE_LINK_GRANT  8u  /* bytes per grant */
+#define BYTE_LINK_WINDOW 512u /* bytes that a client may send before the first grant, at most */
+#define BYTE_LINK_GRANT  8u   /* bytes per grant */
 
 /** Takes over the stream of a new client. */
 typedef void byte_link_accept(struct stream *stream);

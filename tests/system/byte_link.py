@@ -10,7 +10,8 @@ from emulator import SCALE
 PORT = "com2"
 DLE = b"\x10"
 GRANT, END = b"+", b"."
-WINDOW, GRANT_BYTES = 16, 8
+WINDOW, GRANT_BYTES = 512, 8  # emulators hold back what finds no room
+UART_WINDOW = 16
 BEGIN_SECONDS = 3  # before another attempt to begin a connection
 PUMP_SECONDS = 0.5
 
@@ -20,22 +21,22 @@ class Wire(io.RawIOBase):
 
     number = 0
 
-    def __init__(self, machine, seconds):
+    def __init__(self, machine, seconds, window=WINDOW):
         super().__init__()
         self.machine, self.stream, self.seconds = machine, machine.streams[PORT], seconds
         self.received = bytearray()
         self.escaped = self.begun = self.ended = False
         self.window = 0
-        self._begin()
+        self._begin(window)
 
-    def _begin(self):
+    def _begin(self, window):
         """The box may have to boot first, and whoever was here before may have left anything: so try again."""
         deadline = time.monotonic() + self.seconds
         while not self.begun:
             if time.monotonic() > deadline:
                 raise TimeoutError("the byte link does not answer")
             Wire.number = (Wire.number + 1) % 10
-            self.window = WINDOW
+            self.window = window
             self.machine.send(b"\n" + DLE + b"%d" % Wire.number, PORT)
             self._wait(lambda: self.begun, BEGIN_SECONDS * SCALE)
 

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import zlib
@@ -89,6 +90,14 @@ def test_files_lie_where_the_loader_looks_for_them(image):
     assert fat_file(image, "/images/vmlinux") == b"kernel" * 100000
     assert fat_file(image, "/mullion/grub.cfg") == (TOP / "image/grub.cfg").read_bytes()
     assert fat_file(image, "/EFI/BOOT/BOOTX64.EFI")[:2] == b"MZ"
+
+
+def test_the_builder_gives_the_vmm_no_option(image):
+    """The VMM's options are for test images, which bring a loader's script of their own."""
+    built = [path for path in (TOP / "build/mullion.img", TOP / "build/mullion-demo.img") if path.exists()]
+    for one in [image, *built]:
+        script = fat_file(one, "/mullion/grub.cfg").decode()
+        assert re.findall(r"\bmultiboot2\s+([^;\n]*)", script) == ["/mullion/vmm.elf"]
 
 
 def test_same_input_gives_the_same_bytes(tmp_path):
