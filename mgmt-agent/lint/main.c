@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* manifest-lint: says what a box would say about a manifest or a site configuration, without the box. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lint/box.h"
 #include "lint/print.h"
 #include "lint/yaml.h"
 #include "model/json_write.h"
 #include "model/manifest.h"
-#include "model/manifest_schema.h"
+#include "model/manifest_layout.h"
 #include "model/site.h"
 
 enum {
@@ -18,18 +20,32 @@ enum {
     EXIT_USAGE = 2,
 };
 
-static struct json json;
+enum output {
+    OUTPUT_VERDICT,
+    OUTPUT_JSON,
+    OUTPUT_LAYOUT,
+};
+
+static struct json json, box_json;
 static struct problem_list problems;
 static struct manifest manifest;
+static struct layout layout;
+static struct facts facts;
+static const struct facts *box; /* NULL: none was named */
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: manifest-lint [--json] FILE...   checks manifests and site configurations\n"
-                    "       manifest-lint --schema           prints the JSON Schema\n"
-                    "       manifest-lint --reference        prints the reference part of docs/manifest.md\n"
-                    "FILE is JSON, or YAML if it ends in .yaml or .yml; - is standard input, as JSON.\n"
-                    "--json writes a file that is right as canonical JSON, which is what a box reads.\n"
-                    "Exit status: 0 all are right, 1 some are not, 2 something could not be read.\n");
+    fputs(
+        "usage: manifest-lint [--box BOX.json] [--json | --layout] FILE...\n"
+        "       manifest-lint --schema      prints the JSON Schema\n"
+        "       manifest-lint --reference   prints the reference part of docs/manifest.md\n"
+        "Checks manifests and site configurations. FILE is JSON, or YAML if it ends in .yaml or .yml; - is\n"
+        "standard input, as JSON.\n"
+        "--box     checks whether they fit the box that the file describes\n"
+        "--layout  shows which partition would get what of that box\n"
+        "--json    writes a file that is right as canonical JSON, which is what a box reads\n"
+        "Exit status: 0 all are right, 1 some are not, 2 something could not be read.\n",
+        stderr);
     exit(EXIT_USAGE);
 }
 
@@ -62,10 +78,14 @@ static bool is_site(const struct json_node *root)
 static void document_check(const struct json_node *root)
 {
     struct site site;
+    layout.count = 0;
     if (is_site(root)) {
         site_take(&site, &json, root);
-    } else {
-        manifest_take(&manifest, &json, root);
+        return;
+    }
+    manifest_take(&manifest, &json, root);
+    if (box != NULL) {
+        layout_check(&layout, &manifest, &json, box);
     }
 }
 
@@ -74,7 +94,24 @@ static void print_part(void *to, const char *text, size_t bytes)
     fwrite(text, 1, bytes, to);
 }
 
-static int report(const char *path, const struct json_node *root, bool as_json)
+static void print_layout(void)
+{
+    for (unsigned i = 0; i < layout.count; i++) {
+        const struct layout_part *part = &layout.parts[i];
+        printf("%s: cpus", part->name);
+        for (unsigned k = 0; k < part->cpu_count; k++) {
+            printf(" %" PRIu32, part->cpus[k]);
+        }
+        printf("; memory");
+        for (unsigned k = 0; k < part->memory.count; k++) {
+            printf(" %#" PRIx64 "+%" PRIu64 "MiB", part->memory.ranges[k].hpa,
+                   part->memory.ranges[k].bytes >> 20);
+        }
+        printf("\n");
+    }
+}
+
+static int print_problems(const char *path)
 {
     for (unsigned i = 0; i < problems.count; i++) {
         printf("%s\n", problems.text[i]);
@@ -82,16 +119,29 @@ static int report(const char *path, const struct json_node *root, bool as_json)
     if (problems.dropped > 0) {
         printf("%s: %u more errors; correct these first\n", path, problems.dropped);
     }
-    if (problems.count == 0 && as_json) {
-        json_write(root, print_part, stdout);
-        printf("\n");
-    } else if (problems.count == 0) {
-        printf("%s: valid\n", path);
-    }
-    return problems.count == 0 ? EXIT_VALID : EXIT_WRONG;
+    return EXIT_WRONG;
 }
 
-static int file_check(const char *path, bool as_json)
+static int report(const char *path, const struct json_node *root, enum output output)
+{
+    if (problems.count > 0) {
+        return print_problems(path);
+    }
+    switch (output) {
+    case OUTPUT_JSON:
+        json_write(root, print_part, stdout);
+        printf("\n");
+        break;
+    case OUTPUT_LAYOUT:
+        print_layout();
+        break;
+    default:
+        printf("%s: valid\n", path);
+    }
+    return EXIT_VALID;
+}
+
+static int file_check(const char *path, enum output output)
 {
     static char text[JSON_MAX_BYTES + 1];
     size_t bytes = file_read(path, text, sizeof(text));
@@ -101,20 +151,38 @@ static int file_check(const char *path, bool as_json)
     if (root != NULL) {
         document_check(root);
     }
-    return report(path, root, as_json);
+    return report(path, root, output);
+}
+
+static void box_load(const char *path)
+{
+    static char text[JSON_MAX_BYTES + 1];
+    size_t bytes = file_read(path, text, sizeof(text));
+    const struct json_node *root = json_parse(&box_json, path, text, bytes, &problems);
+    if (root == NULL || !box_take(&facts, &box_json, root)) {
+        print_problems(path);
+        exit(EXIT_USAGE);
+    }
+    box = &facts;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"schema", no_argument, NULL, 's'},
-                                            {"reference", no_argument, NULL, 'r'},
-                                            {0}};
-    bool as_json = false;
+    static const struct option options[] = {
+        {"box", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
+        {"layout", no_argument, NULL, 'l'},    {"schema", no_argument, NULL, 's'},
+        {"reference", no_argument, NULL, 'r'}, {0}};
+    enum output output = OUTPUT_VERDICT;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
+        case 'b':
+            box_load(optarg);
+            break;
         case 'j':
-            as_json = true;
+            output = OUTPUT_JSON;
+            break;
+        case 'l':
+            output = OUTPUT_LAYOUT;
             break;
         case 's':
             print_schema();
@@ -126,12 +194,12 @@ int main(int argc, char **argv)
             usage();
         }
     }
-    if (optind == argc) {
+    if (optind == argc || (output == OUTPUT_LAYOUT && box == NULL)) {
         usage();
     }
     int worst = EXIT_VALID;
     for (int i = optind; i < argc; i++) {
-        int result = file_check(argv[i], as_json);
+        int result = file_check(argv[i], output);
         worst = result > worst ? result : worst;
     }
     return worst;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "driver/build.h"
-#include "model/plan.h"
+#include "model/manifest_box.h"
 #include "model/ports.h"
 #include "model/words.h"
 #include "os/os.h"
@@ -118,7 +118,7 @@ static void manifest_load(struct machine *machine)
                                         "said above and restart the box");
         machine->manifest.count = 0;
     }
-    plan_check(&machine->manifest, &machine->manifest_json, &machine->box);
+    manifest_box_check(&machine->manifest, &machine->manifest_json, &machine->box);
 }
 
 /* These names are taken. */

@@ -55,6 +55,8 @@ static void take_partition(struct partition_spec *spec, const struct json_node *
     schema_text(node, "name", spec->name, sizeof(spec->name));
     take_cpus(spec, schema_get(node, "cpus"));
     spec->memory_bytes = memory != NULL ? format_memory_bytes(memory->string) : 0;
+    spec->share_cores = schema_choice(&schema_partition, node, "smt") == 1;
+    spec->any_node = schema_choice(&schema_partition, node, "numa") == 1;
     take_boot(spec, schema_get(node, "boot"));
     spec->autostart = schema_flag(&schema_partition, node, "autostart");
     spec->on_reboot = schema_choice(&schema_partition, node, "onReboot");

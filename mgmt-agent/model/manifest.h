@@ -51,6 +51,7 @@ struct partition_spec {
     char kernel[MANIFEST_IMAGE_BYTES];
     char initramfs[MANIFEST_IMAGE_BYTES]; /* empty: none */
     char cmdline[MANIFEST_CMDLINE_BYTES];
+    bool share_cores, any_node;
     bool autostart;
     enum manifest_policy on_reboot, on_crash;
     uint32_t nic_count;

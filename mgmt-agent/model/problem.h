@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #define PROBLEM_LIMIT 48u
-#define PROBLEM_BYTES 320u
+#define PROBLEM_BYTES 400u
 
 /** A list of texts; what does not fit is counted. Zero-initialise it. */
 struct problem_list {

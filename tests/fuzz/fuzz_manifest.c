@@ -5,7 +5,7 @@
 
 #include "model/json_write.h"
 #include "model/manifest.h"
-#include "model/plan.h"
+#include "model/manifest_box.h"
 #include "model/site.h"
 #include "os/linux/model.h"
 
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (problems.count == 0) {
         check_canonical();
     }
-    plan_check(&manifest, &json, &box);
+    manifest_box_check(&manifest, &json, &box);
     check(&problems);
     struct site site;
     memset(&problems, 0, sizeof(problems));

@@ -66,7 +66,7 @@ def test_damaged_guest_kernel_is_named(faulty):
 
 
 def test_more_cpus_than_there_are(faulty):
-    problem(faulty, "many-cpus", r"9 CPUs wanted", r"left")
+    problem(faulty, "many-cpus", r"wanted 9 CPUs", r"free")
 
 
 def test_cpu_that_does_not_exist(faulty):
@@ -74,7 +74,7 @@ def test_cpu_that_does_not_exist(faulty):
 
 
 def test_more_memory_than_there_is(faulty):
-    problem(faulty, "much-memory", r"MiB wanted", r"MiB left")
+    problem(faulty, "much-memory", r"wanted 65536 MiB", r"MiB are free")
 
 
 def test_cpu_claimed_by_two_partitions(faulty):

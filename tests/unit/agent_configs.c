@@ -5,7 +5,7 @@
 #include <glob.h>
 
 #include "model/manifest.h"
-#include "model/plan.h"
+#include "model/manifest_box.h"
 #include "model/site.h"
 #include "os/linux/model.h"
 
@@ -42,7 +42,7 @@ static void check(const char *what, const char *from, size_t bytes)
     for (unsigned i = 0; i < manifest.count; i++) {
         manifest.partitions[i].memory_bytes /= 4;
     }
-    plan_check(&manifest, &json, &box);
+    manifest_box_check(&manifest, &json, &box);
     if (!manifest.usable || problems.count > 0) {
         fail_msg("%s: %s", what, problems.text[0]);
     }

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "lint/box.h"
+
+#include <string.h>
+
+#include "model/manifest.h"
+#include "model/manifest_schema.h"
+#include "model/schema_rows.h"
+
+#define CORE_MAX    65534
+#define ADDRESS_MAX (INT64_C(1) << 52)
+
+static const struct schema_word kinds[] = {{"Box", "what a box has"}, {NULL, NULL}};
+
+static const struct schema_field cpu_fields[] = {
+    {.name = "cpu",
+     .required = true,
+     .value = WHOLE(0, FACTS_MAX_CPUS - 1),
+     .example = "1",
+     .text = "its number; they count up from 0, which is the agent's"},
+    {.name = "core",
+     .value = WHOLE(0, CORE_MAX),
+     .example = "1",
+     .text = "CPUs with the same number are threads of one core"},
+    {.name = "node", .value = WHOLE(0, FACTS_MAX_NODES - 1), .example = "0", .text = "its NUMA node"},
+    {.name = "started", .value = FLAG, .otherwise = "true", .example = "false", .text = "whether it works"},
+};
+static const struct schema_object schema_cpu = {"Cpu", "A CPU.", FIELDS(cpu_fields), NULL};
+static const struct schema_value cpu_value = OBJECT(schema_cpu);
+
+static const struct schema_field memory_fields[] = {
+    {.name = "at",
+     .required = true,
+     .value = WHOLE(0, ADDRESS_MAX),
+     .example = "16777216",
+     .text = "address"},
+    {.name = "bytes",
+     .required = true,
+     .value = WHOLE(1, ADDRESS_MAX),
+     .unit = "bytes",
+     .example = "1073741824",
+     .text = "size"},
+    {.name = "node", .value = WHOLE(0, FACTS_MAX_NODES - 1), .example = "0", .text = "its NUMA node"},
+};
+static const struct schema_object schema_memory = {"Memory", "Memory that partitions can have.",
+                                                   FIELDS(memory_fields), NULL};
+static const struct schema_value memory_value = OBJECT(schema_memory);
+static const struct schema_value image_value = TEXT(1, MANIFEST_IMAGE_BYTES - 1);
+
+static const struct schema_field box_fields[] = {
+    {.name = "apiVersion",
+     .required = true,
+     .value = CHOICE(schema_versions),
+     .example = "\"" MANIFEST_VERSION "\"",
+     .text = "version of this format"},
+    {.name = "kind", .required = true, .value = CHOICE(kinds), .example = "\"Box\"", .text = "what this is"},
+    {.name = "cpus",
+     .required = true,
+     .value = LIST(1, FACTS_MAX_CPUS, cpu_value),
+     .example = "[{\"cpu\": 0}, {\"cpu\": 1}]",
+     .text = "its CPUs"},
+    {.name = "memory",
+     .required = true,
+     .value = LIST(1, FACTS_MAX_RUNS, memory_value),
+     .example = "[{\"at\": 16777216, \"bytes\": 1073741824}]",
+     .text = "its memory, ascending"},
+    {.name = "images",
+     .required = true,
+     .value = LIST(0, FACTS_MAX_IMAGES, image_value),
+     .example = "[\"vmlinux\"]",
+     .text = "the files in `images/` on its boot medium"},
+};
+
+static void check_box(struct json *json, const struct json_node *box)
+{
+    int64_t end = 0;
+    for (const struct json_node *at = json_member(box, "cpus")->child; at != NULL; at = at->next) {
+        if (json_member(at, "cpu")->integer != at->index) {
+            json_complain(json, at, "CPUs stand in the order of their numbers from 0; wanted CPU %u here",
+                          at->index);
+        }
+    }
+    for (const struct json_node *at = json_member(box, "memory")->child; at != NULL; at = at->next) {
+        if (json_member(at, "at")->integer < end) {
+            json_complain(json, at, "memory stands in the order of its addresses, and nothing twice");
+        }
+        end = json_member(at, "at")->integer + json_member(at, "bytes")->integer;
+    }
+}
+
+const struct schema_object schema_box = {"Box", "What a box has.", FIELDS(box_fields), check_box};
+
+static uint16_t number_of(const struct json_node *object, const char *name)
+{
+    const struct json_node *member = json_member(object, name);
+    return member != NULL ? (uint16_t)member->integer : FACTS_UNKNOWN;
+}
+
+bool box_take(struct facts *facts, struct json *json, const struct json_node *root)
+{
+    *facts = (struct facts){0};
+    if (!manifest_head_check(json, root, &schema_box)) {
+        return false;
+    }
+    schema_check(json, root, &schema_box);
+    if (root->faulty) {
+        return false;
+    }
+    for (const struct json_node *at = json_member(root, "cpus")->child; at != NULL; at = at->next) {
+        facts->cpus[facts->cpu_count++] = (struct facts_cpu){schema_flag(&schema_cpu, at, "started"),
+                                                             number_of(at, "core"), number_of(at, "node")};
+    }
+    for (const struct json_node *at = json_member(root, "memory")->child; at != NULL; at = at->next) {
+        facts_add_memory(facts, (uint64_t)json_member(at, "at")->integer,
+                         (uint64_t)json_member(at, "bytes")->integer, number_of(at, "node"));
+    }
+    for (const struct json_node *at = json_member(root, "images")->child; at != NULL; at = at->next) {
+        facts->images[facts->image_count++] = at->string;
+    }
+    return true;
+}
