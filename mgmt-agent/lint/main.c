@@ -12,6 +12,7 @@
 #include "model/json_write.h"
 #include "model/manifest.h"
 #include "model/manifest_layout.h"
+#include "model/plan.h"
 #include "model/site.h"
 
 enum {
@@ -24,25 +25,28 @@ enum output {
     OUTPUT_VERDICT,
     OUTPUT_JSON,
     OUTPUT_LAYOUT,
+    OUTPUT_PLAN,
 };
 
-static struct json json, box_json;
+static struct json json, box_json, now_json;
 static struct problem_list problems;
 static struct manifest manifest;
 static struct layout layout;
 static struct facts facts;
-static const struct facts *box; /* NULL: none was named */
+static const struct facts *box;     /* NULL: none was named */
+static const struct json_node *now; /* what is to be compared with; NULL: nothing */
 
 static void usage(void)
 {
     fputs(
-        "usage: manifest-lint [--box BOX.json] [--json | --layout] FILE...\n"
+        "usage: manifest-lint [--box BOX.json] [--json | --layout | --plan NOW.json] FILE...\n"
         "       manifest-lint --schema      prints the JSON Schema\n"
         "       manifest-lint --reference   prints the reference part of docs/manifest.md\n"
         "Checks manifests and site configurations. FILE is JSON, or YAML if it ends in .yaml or .yml; - is\n"
         "standard input, as JSON.\n"
         "--box     checks whether they fit the box that the file describes\n"
         "--layout  shows which partition would get what of that box\n"
+        "--plan    shows the steps from one manifest to another, and what they cost\n"
         "--json    writes a file that is right as canonical JSON, which is what a box reads\n"
         "Exit status: 0 all are right, 1 some are not, 2 something could not be read.\n",
         stderr);
@@ -79,7 +83,7 @@ static void document_check(const struct json_node *root)
 {
     struct site site;
     layout.count = 0;
-    if (is_site(root)) {
+    if (is_site(root) && now == NULL) {
         site_take(&site, &json, root);
         return;
     }
@@ -111,6 +115,20 @@ static void print_layout(void)
     }
 }
 
+static void print_plan(const struct json_node *root)
+{
+    static struct plan plan;
+    const struct plan_now in_force = {.root = now, .running = UINT64_MAX};
+    plan_make(&plan, &in_force, root);
+    for (unsigned i = 0; i < plan.count; i++) {
+        const struct plan_step *step = &plan.steps[i];
+        printf("%s %s [%s]: %s\n", plan_action_name(step->action), step->name, plan_effect_name(step->effect),
+               step->reason);
+    }
+    printf("%u steps; effect: %s%s\n", plan.count, plan_effect_name(plan.effect),
+           plan.can_cut_off ? "; can cut you off: try it" : "");
+}
+
 static int print_problems(const char *path)
 {
     for (unsigned i = 0; i < problems.count; i++) {
@@ -134,6 +152,9 @@ static int report(const char *path, const struct json_node *root, enum output ou
         break;
     case OUTPUT_LAYOUT:
         print_layout();
+        break;
+    case OUTPUT_PLAN:
+        print_plan(root);
         break;
     default:
         printf("%s: valid\n", path);
@@ -166,12 +187,29 @@ static void box_load(const char *path)
     box = &facts;
 }
 
+static void now_load(const char *path)
+{
+    static char text[JSON_MAX_BYTES + 1];
+    size_t bytes = file_read(path, text, sizeof(text));
+    now = json_parse(&now_json, path, text, bytes, &problems);
+    if (now != NULL) {
+        manifest_take(&manifest, &now_json, now);
+    }
+    if (problems.count > 0) {
+        print_problems(path);
+        exit(EXIT_USAGE);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"box", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
-        {"layout", no_argument, NULL, 'l'},    {"schema", no_argument, NULL, 's'},
-        {"reference", no_argument, NULL, 'r'}, {0}};
+    static const struct option options[] = {{"box", required_argument, NULL, 'b'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"layout", no_argument, NULL, 'l'},
+                                            {"schema", no_argument, NULL, 's'},
+                                            {"reference", no_argument, NULL, 'r'},
+                                            {"plan", required_argument, NULL, 'p'},
+                                            {0}};
     enum output output = OUTPUT_VERDICT;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
@@ -183,6 +221,10 @@ int main(int argc, char **argv)
             break;
         case 'l':
             output = OUTPUT_LAYOUT;
+            break;
+        case 'p':
+            now_load(optarg);
+            output = OUTPUT_PLAN;
             break;
         case 's':
             print_schema();

@@ -503,6 +503,15 @@ const struct json_node *json_member(const struct json_node *object, const char *
     return NULL;
 }
 
+const struct json_node *json_element(const struct json_node *array, uint32_t index)
+{
+    const struct json_node *at = array->child;
+    for (; at != NULL && index > 0; index--) {
+        at = at->next;
+    }
+    return at;
+}
+
 struct json_node *json_node_add(struct json *json, const struct json_node *parent, uint32_t offset)
 {
     if (json->node_count == JSON_MAX_NODES) {

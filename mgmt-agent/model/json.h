@@ -107,6 +107,9 @@ void json_complain_duplicate(struct json *json, const struct json_node *node);
 /** @return the member of an object, or NULL; of several with this key the first */
 const struct json_node *json_member(const struct json_node *object, const char *key);
 
+/** @return the element of an array at this place, or NULL */
+const struct json_node *json_element(const struct json_node *array, uint32_t index);
+
 /** @return "an object", "a string" ... */
 const char *json_type_name(enum json_type type);
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/schema_near.h"
@@ -365,6 +366,12 @@ bool schema_flag(const struct schema_object *object, const struct json_node *nod
 {
     const struct json_node *member = schema_get(node, name);
     return member != NULL ? member->boolean : strcmp(schema_field(object, name)->otherwise, "true") == 0;
+}
+
+int64_t schema_number(const struct schema_object *object, const struct json_node *node, const char *name)
+{
+    const struct json_node *member = schema_get(node, name);
+    return member != NULL ? member->integer : strtoll(schema_field(object, name)->otherwise, NULL, 10);
 }
 
 unsigned schema_choice(const struct schema_object *object, const struct json_node *node, const char *name)

@@ -115,6 +115,8 @@ const struct json_node *schema_get(const struct json_node *node, const char *nam
 
 bool schema_flag(const struct schema_object *object, const struct json_node *node, const char *name);
 
+int64_t schema_number(const struct schema_object *object, const struct json_node *node, const char *name);
+
 /** @return the place of the chosen word in the field's list */
 unsigned schema_choice(const struct schema_object *object, const struct json_node *node, const char *name);
 

@@ -45,7 +45,7 @@ def problem(agent, name, *words):
     found = []
     for text in agent.boot_status.problems:
         place = re.search(r"manifest:(\d+):(\d+)", text)
-        if name in text or (place and index - 1 <= int(place[1]) - 1 < last):
+        if index - 1 <= int(place[1]) - 1 < last if place else name in text:
             found.append(text)
     assert len(found) == 1, f"wanted one problem about {name}, have {found} of {agent.boot_status.problems}"
     for word in words:
