@@ -130,6 +130,21 @@ static void a_frame_too_large_for_a_buffer_that_cannot_merge_is_dropped_and_the_
     assert_int_equal(returned(a, VIRTIO_TX), 2);
 }
 
+static void a_frame_over_more_pieces_than_the_vmm_notes_is_dropped(void **state)
+{
+    (void)state;
+    struct virtqueue_segment pieces[60];
+    net_up(OFFLOADS);
+    for (uint32_t i = 0; i < ARRAY_COUNT(pieces); i++)
+        pieces[i] = (struct virtqueue_segment){BUFFER_AT + 4 * i, 4};
+    for (uint16_t head = 0; head < 3 * FAKE_CHAIN_MAX; head += FAKE_CHAIN_MAX)
+        fake_post(b, VIRTIO_RX, head, pieces, ARRAY_COUNT(pieces), true);
+    send_plain(a, 600);
+    link_pump(&a->end);
+    assert_int_equal(a->end.out.counters.dropped_full, 1);
+    assert_int_equal(returned(b, VIRTIO_RX), 0);
+}
+
 static void a_segment_of_64_kib_is_one_frame(void **state)
 {
     (void)state;
@@ -749,6 +764,7 @@ int main(void)
         TEST(a_frame_crosses_whole_with_a_header_of_its_own),
         TEST(a_large_frame_fills_several_buffers_if_the_driver_can_merge),
         TEST(a_frame_too_large_for_a_buffer_that_cannot_merge_is_dropped_and_the_buffer_stays),
+        TEST(a_frame_over_more_pieces_than_the_vmm_notes_is_dropped),
         TEST(a_segment_of_64_kib_is_one_frame),
         TEST(headers_that_make_no_sense_are_dropped_and_counted),
         TEST(a_segment_is_cut_into_a_bounded_number_of_pieces),
