@@ -20,7 +20,7 @@ enum { WRITE_DEBUG = 0x23, READ_DEBUG = 0x21, XSETBV = 0x01, WRMSR = 0x30, RDMSR
 /* The kernel's registers, and what was done to them: behind the compiler's back. */
 static volatile uint64_t debug[4], tsc_aux, xcr0_wanted[4];
 static volatile unsigned xcr0_writes, predictor_barriers;
-static bool has_ibpb_bit;
+static bool has_ibpb_bit, has_intel_ibpb_bit;
 
 /* In the order of the instruction encoding. */
 static const int registers[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -34,6 +34,8 @@ static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf)
     __asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
     if (leaf == 0x80000001)
         r.edx |= CPUID_RDTSCP;
+    if (leaf == 7)
+        r.edx = has_intel_ibpb_bit ? r.edx | CPUID_IBRS_IBPB : r.edx & ~(uint32_t)CPUID_IBRS_IBPB;
     if (leaf == 0x80000008)
         r.ebx = has_ibpb_bit ? r.ebx | CPUID_IBPB : r.ebx & ~(uint32_t)CPUID_IBPB;
     return r;
@@ -119,6 +121,7 @@ static int begin(void **state)
     xcr0_writes = predictor_barriers = 0;
     one = other = fpu_initial;
     has_ibpb_bit = true;
+    has_intel_ibpb_bit = false;
     fpu_init();
     return 0;
 }
@@ -203,6 +206,10 @@ static void predictors_forget_where_the_cpu_can(void **state)
     fpu_init();
     fpu_load(&one);
     assert_int_equal(predictor_barriers, 1);
+    has_intel_ibpb_bit = true;
+    fpu_init();
+    fpu_load(&one);
+    assert_int_equal(predictor_barriers, 2);
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, begin)

@@ -8,7 +8,7 @@
 
 static struct {
     uint64_t cr0, cr2, cr3, cr4, dr6;
-    uint32_t leaf_7_edx;
+    uint32_t leaf_1_edx, leaf_7_edx;
 } cpu_state;
 
 static uint64_t read_register(uint32_t number);
@@ -32,6 +32,7 @@ static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf);
 #include "x86/vmx/capabilities.c"
 #undef rows
 #include "x86/vmx/dump.c"
+#include "x86/vmx/speculation.c"
 #include "x86/vmx/vmx.c"
 // NOLINTEND(bugprone-suspicious-include)
 
@@ -120,7 +121,13 @@ static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     (void)subleaf;
     bool widths = leaf == 0x80000008;
-    return (struct cpuid_regs){.eax = widths ? 48 : 0, .edx = leaf == 7 ? cpu_state.leaf_7_edx : 0};
+    uint32_t edx = leaf == 7 ? cpu_state.leaf_7_edx : leaf == 1 ? cpu_state.leaf_1_edx : 0;
+    return (struct cpuid_regs){.eax = widths ? 48 : 0, .edx = edx};
+}
+
+void vcpu_fault(struct vcpu *faulting, uint8_t vector, bool has_error, uint32_t error)
+{
+    faulting->event = (struct vcpu_event){EVENT_EXCEPTION, vector, has_error, error};
 }
 
 /* The bitmap's corners, and two between. */
@@ -539,18 +546,45 @@ static void registers_outside_of_the_vmcs_follow_their_vcpu(void **state)
     assert_true(cpu_state.cr2 == 0x9abc && cpu_state.dr6 == 0xffff0ff1);
 }
 
-static void caches_are_flushed_between_guests_where_the_cpu_needs_it(void **state)
+/* RDCL_NO and SKIP_L1DFL_VMENTRY: no need. */
+static void the_cache_is_flushed_before_each_entry_where_the_cpu_needs_it(void **state)
 {
     (void)state;
-    cpu_state.leaf_7_edx = BIT(28) | BIT(10);
-    vmx_ops.init();
-    start(&vcpu, &long_entry);
-    unsigned before = l1d_flushes;
-    vmx_ops.run(&vcpu);
-    assert_int_equal(l1d_flushes, before);
-    vmx_ops.vcpu_release(&vcpu);
-    start(&other, &long_entry);
-    assert_int_equal(l1d_flushes, before + 1);
+    static const struct {
+        uint64_t capabilities;
+        unsigned flushes;
+    } rows[] = {{0, 1}, {BIT(1), 1}, {BIT(0), 0}, {BIT(3), 0}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        cpu_state.leaf_7_edx = BIT(28) | BIT(29) | BIT(10);
+        *register_at(0x10a) = rows[i].capabilities;
+        vmx_cpu_catch();
+        vmx_ops.init();
+        start(&vcpu, &long_entry);
+        unsigned before = l1d_flushes;
+        vmx_ops.run(&vcpu);
+        assert_int_equal(l1d_flushes, before + rows[i].flushes);
+    }
+}
+
+static void machine_checks_stay_on_their_cpu_where_that_is_allowed(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t offered, allowed, expected;
+    } rows[] = {{0, BIT(20), 0}, {BIT(27), 0, 0}, {BIT(27), BIT(20), 1}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        cpu_state.leaf_1_edx = BIT(14);
+        *register_at(0x179) = rows[i].offered;
+        *register_at(0x3a) = 5 | rows[i].allowed;
+        *register_at(0x4d0) = 0;
+        vmx_cpu_catch();
+        vmx_ops.cpu_enable(&cpu);
+        assert_true(read_register(0x4d0) == rows[i].expected);
+    }
+    *register_at(0x3a) = 0;
+    vmx_cpu_catch();
+    vmx_ops.cpu_enable(&cpu);
+    assert_true(read_register(0x3a) == (BIT(20) | 5));
 }
 
 static void branch_predictors_are_restricted_where_the_cpu_says_so(void **state)
@@ -640,7 +674,34 @@ static void skipping_ends_shadows_and_counts_as_a_step(void **state)
     assert_true(field(GUEST_PENDING_DEBUG) == 0);
     vmx_ops.write(&vcpu, HVM_RFLAGS, RFLAGS_RESERVED | RFLAGS_TF);
     vmx_ops.skip(&vcpu, 1);
-    assert_true(field(GUEST_PENDING_DEBUG) == BIT(14));
+    assert_true(field(GUEST_PENDING_DEBUG) == 0); /* an interrupt of the same entry would lose it there */
+    assert_true(cpu_state.dr6 == (DR6_RESET | BIT(14)));
+    assert_int_equal(vcpu.event.kind, EVENT_EXCEPTION);
+    assert_int_equal(vcpu.event.vector, VECTOR_DB);
+}
+
+static void a_data_breakpoint_before_a_skipped_instruction_is_delivered(void **state)
+{
+    (void)state;
+    start(&vcpu, &long_entry);
+    vmcs_write(GUEST_INTERRUPTIBILITY, BLOCKED_BY_MOV_SS);
+    vmcs_write(GUEST_PENDING_DEBUG, BIT(12) | 2);
+    vmcs_write(GUEST_DR7, 0x2400);
+    vmx_ops.skip(&vcpu, 1);
+    assert_true(cpu_state.dr6 == (DR6_RESET | 2) && field(GUEST_DR7) == 0x400);
+    assert_int_equal(vcpu.event.vector, VECTOR_DB);
+}
+
+/* A CPU may exit for the NMI window in STI's shadow, where no NMI is delivered: for ever. */
+static void an_nmi_waits_out_the_shadow_of_sti(void **state)
+{
+    (void)state;
+    start(&vcpu, &long_entry);
+    vmcs_write(GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI);
+    vmx_ops.want_window(&vcpu, true, false);
+    assert_true(field(GUEST_INTERRUPTIBILITY) == BLOCKED_BY_STI);
+    vmx_ops.want_window(&vcpu, false, true);
+    assert_true(field(GUEST_INTERRUPTIBILITY) == BLOCKED_BY_MOV_SS);
 }
 
 static void windows_are_asked_for_one_by_one(void **state)
@@ -729,7 +790,8 @@ int main(void)
         TEST(each_vcpu_of_a_shared_cpu_has_a_tag_of_its_own),
         TEST(translations_are_dropped_when_asked_for_and_only_then),
         TEST(registers_outside_of_the_vmcs_follow_their_vcpu),
-        TEST(caches_are_flushed_between_guests_where_the_cpu_needs_it),
+        TEST(the_cache_is_flushed_before_each_entry_where_the_cpu_needs_it),
+        TEST(machine_checks_stay_on_their_cpu_where_that_is_allowed),
         TEST(branch_predictors_are_restricted_where_the_cpu_says_so),
         TEST(the_tpr_is_where_cr8_reads_find_it),
         TEST(fixed_bits_are_seen_as_the_guest_wrote_them),
@@ -737,6 +799,8 @@ int main(void)
         TEST(the_cpus_word_on_a_length_is_taken_where_it_counts),
         TEST(skipping_moves_rip_by_the_code_size),
         TEST(skipping_ends_shadows_and_counts_as_a_step),
+        TEST(a_data_breakpoint_before_a_skipped_instruction_is_delivered),
+        TEST(an_nmi_waits_out_the_shadow_of_sti),
         TEST(windows_are_asked_for_one_by_one),
         TEST(an_nmi_is_injected_though_the_one_before_is_being_handled),
         TEST(an_error_code_is_delivered_but_in_real_mode),

@@ -52,7 +52,7 @@ void exit_end_if_all_asleep(struct vcpu *vcpu) {
 
 void exit_hlt(struct vcpu *vcpu) {
     bool interrupts_on = (hvm->read(vcpu, HVM_RFLAGS) & RFLAGS_IF) != 0;
-    if (!exit_skip(vcpu)) { return; }
+    if (!exit_skip(vcpu) || vcpu->event.kind != EVENT_NONE) { return; } /* a single step ends the sleep at once */
     vcpu->activity = VCPU_HALTED;
     if (!interrupts_on) {
         __atomic_store_n(&vcpu->halted_for_good, true, __ATOMIC_SEQ_CST);

@@ -63,7 +63,7 @@ static int check_create(struct mullion_partition_create *request) {
 static void vcpu_free(struct vcpu *vcpu) {
     *claim(vcpu->cpu, vcpu->partition->shares_cpu0) = NULL;
     if (vcpu->cpu->loaded == vcpu) { vcpu->cpu->loaded = NULL; }
-    if (vcpu->cpu->current == vcpu) { vcpu->cpu->current = NULL; } /* on CPU 0 */
+    if (vcpu->cpu == this_cpu() && vcpu->cpu->current == vcpu) { vcpu->cpu->current = NULL; }
     hvm->vcpu_destroy(vcpu);
     pool_free(vcpu, VCPU_PAGES);
 }

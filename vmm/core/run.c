@@ -190,7 +190,8 @@ static bool wants_cpu(struct vcpu *vcpu, uint64_t now, uint64_t *until) {
 
 /** Announces which vCPU this CPU is about to use, and lets go of the one before: CPU 0 frees none that is announced. */
 static void set_current(struct cpu *cpu, struct vcpu *vcpu) {
-    if (cpu->current != NULL && cpu->current != vcpu) { hvm->vcpu_release(cpu->current); }
+    struct vcpu *before = cpu->current;
+    if (before != NULL && before != vcpu) { hvm->vcpu_release(before); }
     __atomic_store_n(&cpu->current, vcpu, __ATOMIC_SEQ_CST);
 }
 

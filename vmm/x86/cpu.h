@@ -29,7 +29,7 @@ struct cpu {
     uint64_t gdt[8];
     uint8_t tss[TSS_BYTES];
     uint64_t timer_deadline;       /* TSC; what the APIC timer is armed for, 0 = it has fired */
-    void *vendor;                  /* pages of the back end: host save area */
+    void *vendor;                  /* pages of the back end */
     uint64_t windows[CPU_WINDOWS]; /* frames mapped in this CPU's windows (window.c), 0 = none */
     uint32_t window_used;          /* the window looked into last */
 };

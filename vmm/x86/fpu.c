@@ -4,8 +4,14 @@
 
 enum { FCW_RESET = 0x37f, MXCSR_RESET = 0x1f80, MXCSR_WORD = 6 };
 
-/* CPUID 1 ECX, 80000001 EDX, 80000008 EBX; the MSR's bit */
-enum { CPUID_XSAVE = 1 << 26, CPUID_RDTSCP = 1 << 27, CPUID_IBPB = 1 << 12, PRED_CMD_IBPB = 1 << 0 };
+/* CPUID 1 ECX, 80000001 EDX, 80000008 EBX (AMD), 7 EDX (Intel); the MSR's bit */
+enum {
+    CPUID_XSAVE = 1 << 26,
+    CPUID_RDTSCP = 1 << 27,
+    CPUID_IBPB = 1 << 12,
+    CPUID_IBRS_IBPB = 1 << 26,
+    PRED_CMD_IBPB = 1 << 0
+};
 
 /* XSTATE_BV = 0: XRSTOR brings every component to its initial state. */
 const struct fpu_state fpu_initial = {.xsave = {[0] = FCW_RESET, [MXCSR_WORD] = MXCSR_RESET}, .xcr0 = 1};
@@ -16,7 +22,7 @@ static bool has_tsc_aux, has_ibpb;
 void fpu_init(void) {
     components = (cpuid(1, 0).ecx & CPUID_XSAVE) != 0 ? cpuid_xcr0_allowed() : 0;
     has_tsc_aux = (cpuid(0x80000001, 0).edx & CPUID_RDTSCP) != 0;
-    has_ibpb = (cpuid(0x80000008, 0).ebx & CPUID_IBPB) != 0;
+    has_ibpb = (cpuid(0x80000008, 0).ebx & CPUID_IBPB) != 0 || (cpuid(7, 0).edx & CPUID_IBRS_IBPB) != 0;
     for (uint32_t i = 2; i < 32; i++) {
         struct cpuid_regs component = cpuid(0xd, i);
         ASSERT((components >> i & 1) == 0 || component.eax + component.ebx <= sizeof fpu_initial.xsave);

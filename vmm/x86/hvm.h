@@ -49,7 +49,7 @@ struct hvm_ops {
     void (*vcpu_flush)(struct vcpu *vcpu);
 
     /** Enters the guest; returns after one exit. fpu.h says what the caller has put into the CPU. What else a back end
-     * leaves in the CPU from one entry to the next (a VMCS) it changes when cpu->loaded was another vCPU. */
+     * leaves in the CPU from one entry to the next (a VMCS) stays until vcpu_release. */
     void (*run)(struct vcpu *vcpu);
     /** Fills vcpu->exit, vcpu->exit_reason and calls the handler that the back end's total table names. */
     void (*handle_exit)(struct vcpu *vcpu);

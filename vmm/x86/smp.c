@@ -59,6 +59,11 @@ void cpu_main_ap(struct cpu *cpu) {
     paging_activate();
     cpu_load(cpu);
     apic_enable();
+    const char *missing = hvm->missing();
+    if (missing != NULL) {
+        log_line("CPU %u (APIC %u) cannot be used: %s", cpu->index, cpu->apic_id, missing);
+        for (;;) { __asm__ volatile("cli; hlt"); }
+    }
     hvm->cpu_enable(cpu);
     __atomic_store_n(&cpu->started, true, __ATOMIC_RELEASE);
     tsc_check_other_side();

@@ -4,7 +4,9 @@
 #include "core/core.h"
 #include "x86/vmx/vmx.h"
 
-enum { MSR_FEATURE_CONTROL = 0x3a, FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2 };
+enum { MSR_FEATURE_CONTROL = 0x3a, FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2, FEATURE_LMCE = 1 << 20 };
+enum { MSR_MCG_CAP = 0x179, MSR_MCG_EXT_CTL = 0x4d0, MCG_CAP_LMCE = 1 << 27, MCG_EXT_CTL_LMCE = 1 << 0 };
+enum { CPUID_1_EDX_MCA = 1 << 14 };
 enum { MSR_CR0_FIXED0 = 0x486, MSR_CR0_FIXED1 = 0x487, MSR_CR4_FIXED0 = 0x488, MSR_CR4_FIXED1 = 0x489 };
 enum { MSR_BASIC = 0x480, MSR_PROC_PLAIN = 0x482 };
 enum { BASIC_WRITE_BACK = 51, BASIC_TRUE_CONTROLS = 55, MISC_STORES_LMA = 5, EPT_GIGABYTE_PAGES = 17 };
@@ -37,6 +39,7 @@ static const struct {
     {VMX_PROC2, PROC2_WBINVD, NEEDED, "WBINVD exiting"},
     {VMX_PROC2, PROC2_RDTSCP, OPTIONAL, "RDTSCP"},
     {VMX_PROC2, PROC2_INVPCID, OPTIONAL, "INVPCID"},
+    {VMX_PROC2, PROC2_ENCLS, OPTIONAL, "ENCLS exiting"},          /* a CPU without it has no SGX */
     {VMX_BASIC, BASIC_WRITE_BACK + 1, NEEDED, "write-back VMCS"}, /* memory type 6: bits 52 and 51 */
     {VMX_BASIC, BASIC_WRITE_BACK, NEEDED, "write-back VMCS"},
     {VMX_BASIC, BASIC_TRUE_CONTROLS, NEEDED, "flexible default settings of controls"},
@@ -152,9 +155,18 @@ uint64_t vmx_cr0_mask(void) {
     return (rdmsr(MSR_CR0_FIXED0) & ~(CR0_PE | CR0_PG)) | ~rdmsr(MSR_CR0_FIXED1) | CR0_NW | CR0_CD;
 }
 
+static bool has_lmce(void) {
+    return (cpuid(1, 0).edx & CPUID_1_EDX_MCA) != 0 && (rdmsr(MSR_MCG_CAP) & MCG_CAP_LMCE) != 0;
+}
+
+void vmx_localize_machine_checks(void) {
+    bool allowed = (rdmsr(MSR_FEATURE_CONTROL) & FEATURE_LMCE) != 0;
+    if (has_lmce() && allowed) { wrmsr(MSR_MCG_EXT_CTL, MCG_EXT_CTL_LMCE); }
+}
+
 void vmx_unlock(void) {
     if ((rdmsr(MSR_FEATURE_CONTROL) & FEATURE_LOCKED) == 0) {
-        wrmsr(MSR_FEATURE_CONTROL, FEATURE_LOCKED | FEATURE_VMX);
+        wrmsr(MSR_FEATURE_CONTROL, FEATURE_LOCKED | FEATURE_VMX | (has_lmce() ? FEATURE_LMCE : 0));
     }
     ASSERT((rdmsr(MSR_FEATURE_CONTROL) & FEATURE_VMX) != 0);
 }

@@ -11,7 +11,6 @@ enum { REASON_EPT_VIOLATION = 48, REASON_LIMIT = 80 };
 enum { CONTROL_NUMBER = 0xf, ACCESS_TYPE_SHIFT = 4, ACCESS_TYPES = 3, SOURCE_SHIFT = 8 };
 enum { PORT_BYTES = 7, PORT_IN = 1 << 3, PORT_STRING = 1 << 4, PORT_SHIFT = 16 };
 enum { EPT_WRITE = 1 << 1, EPT_FETCH = 1 << 2, EPT_LINEAR = 1 << 7, EPT_FINAL = 1 << 8, EPT_UNBLOCKED_NMI = 1 << 12 };
-enum { DR6_BREAKPOINTS = 0xf, DR7_GENERAL_DETECT = 1 << 13 };
 
 struct exit_row {
     exit_handler *handler;
@@ -99,13 +98,14 @@ static void block_nmis_again(bool unblocked) {
 }
 
 /** What delivery of #DB would have done, had it not been intercepted: SDM, "Architectural State Before a VM Exit". */
-static void complete_debug_exception(uint64_t event) {
+static void complete_debug_exception(const struct vcpu *vcpu, uint64_t event) {
     uint64_t state = vmcs_read(GUEST_INTERRUPTIBILITY);
     write_dr6((read_dr6() & ~(uint64_t)DR6_BREAKPOINTS) | vmcs_read(EXIT_QUALIFICATION));
     vmcs_write(GUEST_DR7, vmcs_read(GUEST_DR7) & ~(uint64_t)DR7_GENERAL_DETECT);
     vmcs_write(GUEST_INTERRUPTIBILITY, state & ~(uint64_t)(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
     if ((event >> VMCS_EVENT_TYPE_SHIFT & 7) == VMCS_EVENT_ICEBP) { /* a trap, not a fault */
-        vmcs_write(GUEST_RIP, vmcs_read(GUEST_RIP) + vmcs_read(EXIT_INSN_LENGTH));
+        uint64_t next = vmcs_read(GUEST_RIP) + vmcs_read(EXIT_INSN_LENGTH);
+        vmcs_write(GUEST_RIP, hvm->code(vcpu).long_mode ? next : (uint32_t)next);
     }
 }
 
@@ -119,7 +119,7 @@ static void handle_exception(struct vcpu *vcpu) {
         __asm__ volatile("int $2");
         break;
     case VECTOR_DB:
-        complete_debug_exception(event);
+        complete_debug_exception(vcpu, event);
         exit_exception(vcpu);
         break;
     case VECTOR_AC: exit_exception(vcpu); break;
@@ -170,7 +170,8 @@ static bool cr0_is_valid(uint64_t value) {
 }
 
 /** A write that changes bits the guest sees as a shadow. With the shadow changed the instruction is executed again: now
- * it changes nothing but what is the guest's own, and the CPU checks and does that part itself. */
+ * it changes nothing but what is the guest's own, and the CPU checks and does that part itself. If the CPU refuses it,
+ * the shadow stays changed: the guest gets #GP, and reads another NE, NW or CD than before. */
 static bool change_shadow(uint64_t number, uint64_t value) {
     bool valid = number == 0 ? cr0_is_valid(value) : (value & ~(cpuid_cr4_allowed() | CR4_MCE)) == 0;
     if (valid) { vmcs_write(number == 0 ? CR0_SHADOW : CR4_SHADOW, value); }

@@ -57,6 +57,7 @@ vmx_exit:
 4:
     .endr
     add $(32 * 8), %rsp
+    lfence                          /* some CPUs predict one return more until then */
     xor %eax, %eax
 3:  .irp register, r15, r14, r13, r12, rbp, rbx
     pop %\register

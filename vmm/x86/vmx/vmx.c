@@ -9,9 +9,7 @@
 #define DR6_RESET  0xffff0ff0u
 #define IA32E_MODE (1u << ENTRY_IA32E)
 
-enum { MSR_SPEC_CTRL = 0x48, MSR_ARCH_CAPABILITIES = 0x10a, MSR_FLUSH_CMD = 0x10b };
-enum { CPUID_7_EDX_MD_CLEAR = 1 << 10, CPUID_7_EDX_L1D_FLUSH = 1 << 28, CPUID_7_EDX_ARCH_CAPABILITIES = 1 << 29 };
-enum { ARCH_CAPABILITIES_IBRS_ALL = 1 << 1, SPEC_CTRL_IBRS = 1 << 0, CR4_VMXE = 1 << 13, DR7_RESET = 0x400 };
+enum { CR4_VMXE = 1 << 13, DR7_RESET = 0x400 };
 enum { IO_BITMAP_PAGES = 2, VIRTUAL_APIC_TPR = 0x80, GUEST_VPID = 1, SINGLE_CONTEXT = 1 };
 /* segments: type, S, DPL, P; bit 16: unusable */
 enum {
@@ -38,7 +36,6 @@ static const uint32_t loose_msrs[] = {0xc0000081, 0xc0000082, 0xc0000083, 0xc000
 _Static_assert(ARRAY_COUNT(loose_msrs) == ARRAY_COUNT(((struct vmx_loose *)0)->msrs), "one value for each");
 
 static uint8_t *io_bitmaps, *msr_bitmap;
-static bool has_l1d_flush, has_md_clear;
 
 static uint64_t physical(const void *at) { return (uint64_t)(uintptr_t)at; }
 
@@ -58,18 +55,7 @@ static void vmx_init(void) {
     memset(io_bitmaps, 0xff, (IO_BITMAP_PAGES + 1) * PAGE_BYTES);
     msr_for_each_direct(msr_allow);
     platform.gigabyte_pages = vmx_has_gigabyte_pages();
-    uint32_t features = cpuid(7, 0).edx;
-    has_l1d_flush = (features & CPUID_7_EDX_L1D_FLUSH) != 0;
-    has_md_clear = (features & CPUID_7_EDX_MD_CLEAR) != 0;
-}
-
-/** IBRS for good, where the CPU says that this is how it wants to be protected from what guests teach its predictors.
- */
-static void restrict_speculation(void) {
-    bool says = (cpuid(7, 0).edx & CPUID_7_EDX_ARCH_CAPABILITIES) != 0;
-    if (says && (rdmsr(MSR_ARCH_CAPABILITIES) & ARCH_CAPABILITIES_IBRS_ALL) != 0) {
-        wrmsr(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
-    }
+    vmx_speculation_init();
 }
 
 static void vmx_cpu_enable(struct cpu *cpu) {
@@ -83,7 +69,8 @@ static void vmx_cpu_enable(struct cpu *cpu) {
     memcpy(cpu->vendor, &revision, sizeof revision);
     __asm__ volatile("vmxon %1" : "=@ccna"(failed) : "m"(cpu->vendor) : "memory");
     ASSERT(!failed);
-    restrict_speculation();
+    vmx_speculation_cpu_enable();
+    vmx_localize_machine_checks();
 }
 
 static int vmx_vcpu_create(struct vcpu *vcpu) {
@@ -91,6 +78,7 @@ static int vmx_vcpu_create(struct vcpu *vcpu) {
     if (vcpu->vendor == NULL) { return -MULLION_E_POOL; }
     uint32_t revision = vmx_revision();
     memcpy(vmcs_page(vcpu), &revision, sizeof revision);
+    vmcs_clear(vmcs_page(vcpu));
     return 0;
 }
 
@@ -98,13 +86,6 @@ static void save_loose(struct vmx_loose *loose) {
     for (size_t i = 0; i < ARRAY_COUNT(loose_msrs); i++) { loose->msrs[i] = rdmsr(loose_msrs[i]); }
     loose->cr2 = read_cr2();
     loose->dr6 = read_dr6();
-}
-
-/** What the last guest left in buffers is not for the next one: SDM volume 3 and Intel's advice on L1TF and MDS. */
-static void clear_buffers(void) {
-    static const uint16_t data_selector = 16;
-    if (has_l1d_flush) { wrmsr(MSR_FLUSH_CMD, 1); }
-    if (has_md_clear) { __asm__ volatile("verw %0" : : "m"(data_selector) : "cc"); }
 }
 
 static void load_loose(const struct vcpu *vcpu) {
@@ -116,7 +97,6 @@ static void load_loose(const struct vcpu *vcpu) {
     write_cr2(loose->cr2);
     write_dr6(loose->dr6);
     here->loose = vcpu;
-    clear_buffers();
 }
 
 static void vmx_vcpu_release(struct vcpu *vcpu) {
@@ -154,6 +134,7 @@ static void set_controls(const struct vcpu *vcpu) {
     vmcs_write(VIRTUAL_APIC_PAGE, physical(virtual_apic_page(vcpu)));
     vmcs_write(EPT_POINTER, physical(vcpu->partition->npt.root) | EPT_FOUR_LEVELS | EPT_WRITE_BACK);
     vmcs_write(VPID, GUEST_VPID + (uint64_t)vcpu->partition->shares_cpu0);
+    if ((vmx_controls(VMX_PROC2) & 1u << PROC2_ENCLS) != 0) { vmcs_write(ENCLS_BITMAP, UINT64_MAX); }
     vmcs_write(CR0_MASK, vmx_cr0_mask());
     vmcs_write(CR4_MASK, ~cpuid_cr4_allowed() | CR4_MCE);
 }
@@ -246,7 +227,7 @@ static void use(const struct vcpu *vcpu) {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
     bool reset = vmx->reset_wanted;
     if (here->current == vcpu && !reset) { return; }
-    ASSERT(vcpu->cpu == this_cpu());
+    ASSERT(vcpu->cpu == this_cpu() && (here->current == NULL || here->current == vcpu));
     if (reset) {
         vmcs_clear(vmcs_page(vcpu));
         vmx->launched = vmx->reset_wanted = false;
@@ -284,6 +265,7 @@ static void vmx_run(struct vcpu *vcpu) {
     load_loose(vcpu);
     if (vmx->flush) { invalidate(vcpu); }
     virtual_apic_page(vcpu)[VIRTUAL_APIC_TPR] = (uint8_t)vcpu->apic.tpr;
+    vmx_clear_buffers();
     bool refused = vmx_switch(vcpu->gpr, vmx->launched) != 0;
     vmx->exit_code = refused ? VMX_CODE_NOT_ENTERED | vmcs_read(INSTRUCTION_ERROR) : vmcs_read(EXIT_REASON);
     vmx->launched |= (vmx->exit_code & (VMX_CODE_NOT_ENTERED | VMX_CODE_ENTRY_FAILED)) == 0;
@@ -332,9 +314,14 @@ static void vmx_skip(struct vcpu *vcpu, unsigned length) {
     vmcs_write(GUEST_RIP, code.long_mode ? next : code.big ? (uint32_t)next : (uint16_t)next);
     vmcs_write(GUEST_INTERRUPTIBILITY, state & ~(uint64_t)(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
     vmcs_write(GUEST_RFLAGS, flags & ~RFLAGS_RF);
-    if ((flags & RFLAGS_TF) != 0) { /* the guest single-steps: the skipped instruction counts as one */
-        vmcs_write(GUEST_PENDING_DEBUG, vmcs_read(GUEST_PENDING_DEBUG) | PENDING_SINGLE_STEP);
-    }
+    bool steps = (flags & RFLAGS_TF) != 0; /* the skipped instruction counts as a step */
+    uint64_t pending = vmcs_read(GUEST_PENDING_DEBUG) | (steps ? PENDING_SINGLE_STEP : 0);
+    if ((pending & (PENDING_SINGLE_STEP | PENDING_BREAKPOINT)) == 0) { return; }
+    /* not left pending: the next entry may deliver an interrupt, and then it would be lost */
+    vmcs_write(GUEST_PENDING_DEBUG, 0);
+    write_dr6(read_dr6() | (pending & (PENDING_SINGLE_STEP | DR6_BREAKPOINTS)));
+    vmcs_write(GUEST_DR7, vmcs_read(GUEST_DR7) & ~(uint64_t)DR7_GENERAL_DETECT);
+    vcpu_fault(vcpu, VECTOR_DB, false, 0);
 }
 
 static bool vmx_in_shadow(const struct vcpu *vcpu) {
@@ -353,6 +340,10 @@ static void vmx_want_window(struct vcpu *vcpu, bool interrupt, bool nmi) {
     uint64_t wanted = now & ~(BIT(PROC_INTERRUPT_WINDOW) | BIT(PROC_NMI_WINDOW));
     wanted |= (interrupt ? BIT(PROC_INTERRUPT_WINDOW) : 0) | (nmi ? BIT(PROC_NMI_WINDOW) : 0);
     if (wanted != now) { vmcs_write(PROC_CONTROLS, wanted); }
+    uint64_t state = vmcs_read(GUEST_INTERRUPTIBILITY);
+    if (nmi && (state & BLOCKED_BY_STI) != 0) { /* some CPUs exit in STI's shadow too, for ever: MOV SS's is the same */
+        vmcs_write(GUEST_INTERRUPTIBILITY, (state & ~(uint64_t)BLOCKED_BY_STI) | BLOCKED_BY_MOV_SS);
+    }
 }
 
 static void vmx_inject(struct vcpu *vcpu) {

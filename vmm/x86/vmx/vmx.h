@@ -26,7 +26,7 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu) { return vcpu->ve
 static inline uint8_t *vmcs_page(const struct vcpu *vcpu) { return (uint8_t *)vcpu->vendor + PAGE_BYTES; }
 static inline uint8_t *virtual_apic_page(const struct vcpu *vcpu) { return (uint8_t *)vcpu->vendor + 2 * PAGE_BYTES; }
 
-enum { VECTOR_NMI = 2, VECTOR_MC = 18 };
+enum { VECTOR_NMI = 2, VECTOR_MC = 18, DR6_BREAKPOINTS = 0xf, DR7_GENERAL_DETECT = 1 << 13 };
 
 /* Of exit.code: an exit that was a failed entry; not an exit: VMLAUNCH or VMRESUME failed with the error in bits 7:0.
  */
@@ -69,6 +69,9 @@ uint64_t vmx_cr0_mask(void);
 /** Switches VMX on in IA32_FEATURE_CONTROL if the firmware left that open. */
 void vmx_unlock(void);
 
+/** A machine check is told to the CPU that it concerns, not to all of them, where CPU and firmware allow that. */
+void vmx_localize_machine_checks(void);
+
 /* ---- exits.c ---- */
 
 /** hvm_ops.handle_exit: looks the exit reason up in the total table. */
@@ -76,6 +79,17 @@ void vmx_handle_exit(struct vcpu *vcpu);
 
 /** Is the length of the instruction that caused exit `code` known? */
 bool vmx_exit_has_length(uint64_t code);
+
+/* ---- speculation.c ---- */
+
+void vmx_speculation_init(void);
+
+/** On each CPU. */
+void vmx_speculation_cpu_enable(void);
+
+/** Before each entry: what the VMM or another guest has left in buffers and in the first cache is not for this guest.
+ */
+void vmx_clear_buffers(void);
 
 /* ---- dump.c ---- */
 
