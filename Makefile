@@ -94,8 +94,8 @@ check: unit checks
 checks: agent agent-crash manifest-lint
 	@tools/check
 
-system: image guests bochs
-	@unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE; exec $(PYTHON) -m pytest -ra tests/system $(TESTS)
+system: image guests agent agent-crash build/agent/https-wire bochs
+	@exec tests/system/run $(TESTS)
 
 mutants:
 	@exec tools/mutants $(if $(MUTANTS),--random $(MUTANTS)) $(if $(SEED),--seed $(SEED))

@@ -13,6 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from emulator import EmulatorDied, EmulatorTimeout, Machine  # noqa: E402
 
 RETRIES = 1
+# Tests that share nothing, so that any worker may take any of them; the others of a file share a machine.
+DIVISIBLE = ("test_agent_network.py", "test_fatal.py", "test_loader.py", "test_matrix.py", "test_power_button.py",
+             "test_run.py", "test_wire.py::test_lying", "test_wire.py::test_duplicate", "test_driver_vm.py::test_network",
+             "test_driver_vm.py::test_api")
 used_retries = []
 measurements = []
 
@@ -20,6 +24,40 @@ measurements = []
 def pytest_configure():
     """A terminated run tears its fixtures down, as an interrupted one does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def is_divisible(nodeid):
+    return any(name in nodeid for name in DIVISIBLE)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hands whole files to workers, but for those whose tests can be had one by one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if is_divisible(nodeid) else nodeid.split("::")[0]
+
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """What can be divided comes last, so that no worker begins with a long file when the others are done."""
+    items.sort(key=lambda item: is_divisible(item.nodeid))
+
+
+def pytest_sessionfinish(session):
+    """A worker's notes go to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput.update(retries=used_retries, measurements=measurements)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    notes = getattr(node, "workeroutput", {})
+    used_retries.extend(map(tuple, notes.get("retries", ())))
+    measurements.extend(notes.get("measurements", ()))
 
 
 def caused_by_emulator(report):

@@ -16,7 +16,8 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = TOP / "build"
-SCALE = float(os.environ.get("MULLION_TEST_SCALE", "1"))
+SLOWNESS = float(os.environ.get("MULLION_TEST_SCALE", "1"))
+SCALE = SLOWNESS * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # for deadlines: others want the CPUs too
 VGA_TEXT_HEIGHT = 400
 PR_SET_PDEATHSIG = 1
 # A box has a network card, and QEMU's own network behind it; a test that wants none says -nic none.

@@ -83,19 +83,42 @@ def boot(memory, *extra):
                       extra=("-kernel", KERNEL, "-initrd", INITRAMFS, "-append", append, *extra))
 
 
-@pytest.fixture(name="vm")
-def fixture_vm(tmp_path, request):
-    vm = DriverVm(tmp_path, getattr(request, "param", "96M"))
+@contextlib.contextmanager
+def started(folder, memory="96M"):
+    vm = DriverVm(folder, memory)
     with contextlib.closing(vm):
         vm.machine.expect(r"driver VM: ready", START_SECONDS)
         yield vm
 
 
-def test_hello_names_kernel_and_counts(vm, measured):
-    functions, nics, kernel = vm.agent.hello()
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """One driver VM for all tests but those that end it; the first ones see it as it starts."""
+    with started(tmp_path_factory.mktemp("driver-vm")) as vm:
+        yield vm
+
+
+@pytest.fixture(name="vm")
+def fixture_vm(fresh):
+    """The same again without uplink and without memory of earlier frames."""
+    fresh.agent.set_uplink(0)
+    for name, wire in fresh.wires.items():
+        fresh.marks(name)
+        wire.frames.clear()
+    return fresh
+
+
+def test_hello_names_kernel_and_counts(fresh, measured):
+    functions, nics, kernel = fresh.agent.hello()
+    measured(f"driver VM alone: answers {time.monotonic() - fresh.machine.started:.1f} s after the emulator's start")
     assert kernel.startswith("6.12.") and nics == 2
-    assert functions == len(vm.agent.functions())
-    measured(f"driver VM alone: answers {time.monotonic() - vm.machine.started:.1f} s after the emulator's start")
+    assert functions == len(fresh.agent.functions())
+
+
+def test_nics_are_up_outside_of_the_bridge_at_start(fresh):
+    fresh.wait_for(lambda nics: nics[NIC_A].carrier and nics[NIC_B].carrier)
+    assert not any(nic.in_bridge for nic in fresh.nics().values())
+    assert {nic.driver for nic in fresh.nics().values()} == {"e1000e", "e1000"}
 
 
 def test_functions_are_listed_with_driver_or_reason(vm):
@@ -105,12 +128,6 @@ def test_functions_are_listed_with_driver_or_reason(vm):
     assert (functions[STRANGER].vendor, functions[STRANGER].device) == (0x15AD, 0x07B0)
     assert functions[STRANGER].class_code == 0x020000
     assert JACK not in functions and 0 not in functions
-
-
-def test_nics_are_up_outside_of_the_bridge_at_start(vm):
-    vm.wait_for(lambda nics: nics[NIC_A].carrier and nics[NIC_B].carrier)
-    assert not any(nic.in_bridge for nic in vm.nics().values())
-    assert {nic.driver for nic in vm.nics().values()} == {"e1000e", "e1000"}
 
 
 def test_frames_pass_between_jack_and_the_one_uplink(vm):
@@ -174,17 +191,14 @@ def test_power_off_is_answered_then_done(vm):
     assert "driver VM: powering off" in vm.machine.tail()
 
 
-def test_power_button_ends_it_in_order(vm):
-    vm.machine.qmp("system_powerdown")
-    vm.machine.expect(r"driver VM: powering off", START_SECONDS)
-    vm.machine.wait_end(START_SECONDS)
-
-
-@pytest.mark.parametrize("vm", ["48M"], indirect=True)
-def test_half_of_its_memory_is_enough(vm):
-    vm.agent.set_jack(JACK, 1, CSUM | TSO4 | TSO6)
-    vm.agent.set_uplink(NIC_A)
-    vm.send_until_seen("jack", "a", 1)
+def test_half_of_its_memory_is_enough_and_the_power_button_ends_it_in_order(tmp_path):
+    with started(tmp_path, "48M") as vm:
+        vm.agent.set_jack(JACK, 1, CSUM | TSO4 | TSO6)
+        vm.agent.set_uplink(NIC_A)
+        vm.send_until_seen("jack", "a", 1)
+        vm.machine.qmp("system_powerdown")
+        vm.machine.expect(r"driver VM: powering off", START_SECONDS)
+        vm.machine.wait_end(START_SECONDS)
 
 
 def test_without_channel_it_says_why_and_ends():

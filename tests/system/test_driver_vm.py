@@ -8,7 +8,7 @@ import pytest
 import variants
 from api import AGENT, User, wait, wait_api
 from console import Agent
-from emulator import BUILD, SCALE, Machine
+from emulator import BUILD, SLOWNESS, Machine
 from variants import GUESTS, partition
 
 PEER = "10.0.2.2"
@@ -21,11 +21,9 @@ SITE_STATIC = variants.TOP / "configs" / "site-demo.json"
 
 
 @pytest.fixture(scope="module")
-def box():
+def box(tmp_path_factory):
     """The demo, with an agent that can be told to crash or to spin."""
-    import tempfile
-    import pathlib
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="mullion-driver-"))
+    folder = tmp_path_factory.mktemp("driver")
     image = variants.build(folder, (variants.TOP / "configs/demo.json").read_text(), driver_vm=True,
                            arguments=["--agent", BUILD / "agent/agent-crash.bin", "--site", SITE_STATIC])
     user = User()
@@ -112,7 +110,7 @@ def test_restarted_agent_keeps_token_and_certificate(box, measured):
     assert {name: box.info(name)["starts"] for name in starts} == starts
     assert box.total("alpha", "guest_ticks") > ticks
     assert api.partition("alpha")["state"] == "running"
-    assert took < API_BACK_SECONDS * max(SCALE, 1) + 2  # the crash itself waits 100 ms; the rest is emulation
+    assert took < API_BACK_SECONDS * max(SLOWNESS, 1) + 2  # the crash itself waits 100 ms; the rest is emulation
     box.api.close()
     box.api = api
 
@@ -143,6 +141,7 @@ def hang(agent):
     agent.detach()
 
 
+@pytest.mark.alone
 def test_neither_spinning_half_of_cpu_0_starves_the_other(spinning, measured):
     idle = turns(spinning)
     hang(spinning)
@@ -159,10 +158,11 @@ def test_neither_spinning_half_of_cpu_0_starves_the_other(spinning, measured):
 
 # ---- nothing to drive ----
 
-def boot(tmp_path, *extra, site=None, arguments=(), driver_vm=True):
-    more = ["--site", site] if site else []
-    image = variants.build(tmp_path, variants.manifest(partition("alpha", [1], cmdline="console=ttyS0 name=alpha")),
-                           arguments=[*more, *arguments], driver_vm=driver_vm)
+def boot(tmp_path, *extra, site=None, driver_vm=True):
+    """A box with one partition, whose guest is small and waits."""
+    text = variants.manifest(partition("alpha", [1], memory="64MiB", kernel="hostile.elf", initramfs=""))
+    image = variants.build(tmp_path, text, {"hostile.elf": GUESTS / "hostile.elf"},
+                           arguments=["--site", site] if site else [], driver_vm=driver_vm)
     return Machine(image, cpus="2", name="nic", extra=extra)
 
 

@@ -12,6 +12,7 @@ from console import Agent
 from emulator import Machine
 from variants import GUESTS, LINUX, partition
 
+pytestmark = pytest.mark.alone
 STREAM_MIB = int(os.environ.get("MULLION_LINK_MIB", "1024"))
 PAUSES = 100
 PORT = 5001

@@ -51,23 +51,28 @@ class Box:
         return self.until(lambda: text in self.agent.status().fields.get("url", ""), f"the URL is not {text}")
 
 
-def test_lease_is_taken_and_announced(tmp_path):
-    servers = []
-    with Box(tmp_path, {"dhcp": True}, prepare=lambda wire: servers.append(DhcpServer(wire, "10.7.0.77"))) as box:
-        box.until_url("https://10.7.0.77/")
-        assert box.agent.status().problems == []
-
-
 def test_without_a_lease_the_static_address_is_used(tmp_path):
     with Box(tmp_path, FALL_BACK) as box:
         box.until_url(f"https://{OUR_STATIC}/")
         assert box.until_problem("DHCP server")
 
 
-def test_without_a_lease_and_without_static_address_it_says_so(tmp_path):
-    with Box(tmp_path, {"dhcp": True}) as box:
-        line = box.until_problem("DHCP server")
-        assert "address" in line
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory):
+    """A box that knows no address, on a wire without a DHCP server as yet."""
+    with Box(tmp_path_factory.mktemp("wire"), {"dhcp": True}) as box:
+        yield box
+
+
+def test_without_a_lease_and_without_static_address_it_says_so(waiting):
+    line = waiting.until_problem("DHCP server")
+    assert "address" in line
+
+
+def test_lease_is_taken_and_announced(waiting):
+    DhcpServer(waiting.wire, "10.7.0.77")
+    waiting.until_url("https://10.7.0.77/")
+    assert waiting.agent.status().problems == []
 
 
 def cut_options(payload):
@@ -114,21 +119,25 @@ def test_duplicate_address_is_detected_and_not_used(tmp_path, network):
         assert taken not in box.agent.status().fields.get("url", "")
 
 
-def test_cable_out_is_told_and_cable_in_is_noticed(tmp_path):
-    with Box(tmp_path, STATIC) as box:
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """A box with a static address, on a wire with nobody who means it ill."""
+    with Box(tmp_path_factory.mktemp("wire"), STATIC) as box:
         box.until_url(f"https://{OUR_STATIC}/")
-        box.machine.qmp("set_link", name="wire", up=False)
-        box.until_problem("cable")
-        box.machine.qmp("set_link", name="wire", up=True)
-        box.until(lambda: box.agent.status().problems == [], "the problem stays")
+        yield box
 
 
-def test_frames_of_the_box_carry_its_own_addresses(tmp_path):
-    with Box(tmp_path, STATIC) as box:
-        box.until_url(f"https://{OUR_STATIC}/")
-        arp = [frame for frame in box.wire.frames if frame[12:14] == b"\x08\x06"]
-        assert arp, "no ARP frame came out"
-        for frame in arp:
-            sender_mac, sender_ip = struct.unpack_from("!6s4s", frame, 22)
-            assert frame[6:12] == sender_mac and sender_mac[0] & 1 == 0
-            assert sender_ip in (address(OUR_STATIC), address("0.0.0.0"))
+def test_cable_out_is_told_and_cable_in_is_noticed(honest):
+    honest.machine.qmp("set_link", name="wire", up=False)
+    honest.until_problem("cable")
+    honest.machine.qmp("set_link", name="wire", up=True)
+    honest.until(lambda: honest.agent.status().problems == [], "the problem stays")
+
+
+def test_frames_of_the_box_carry_its_own_addresses(honest):
+    arp = [frame for frame in honest.wire.frames if frame[12:14] == b"\x08\x06"]
+    assert arp, "no ARP frame came out"
+    for frame in arp:
+        sender_mac, sender_ip = struct.unpack_from("!6s4s", frame, 22)
+        assert frame[6:12] == sender_mac and sender_mac[0] & 1 == 0
+        assert sender_ip in (address(OUR_STATIC), address("0.0.0.0"))
