@@ -62,7 +62,7 @@ class Stream:
     """What came over one socket so far; waits search in it from a position on."""
 
     def __init__(self, log):
-        self.data = b""
+        self.data = bytearray()
         self.position = 0
         self.log = open(log, "wb", buffering=0)
 
