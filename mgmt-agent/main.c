@@ -165,7 +165,7 @@ static void network_serve(void)
 {
     identity_start();
     network_start();
-    net_poll();
+    net_poll(!client_uplink_is_cut(&machine.driver.client));
     machine_net_changed(&machine, net_status());
     tls_turn();
     server_turn(machine_ms(&machine));

@@ -162,6 +162,17 @@ void client_set_uplink(struct client *client, const struct rpc_nic *nic)
     client->uplink_refused = false;
 }
 
+bool client_uplink_is_cut(const struct client *client)
+{
+    for (uint32_t i = 0; i < client->nics_read; i++) {
+        const struct rpc_nic *nic = &client->nics[i];
+        if (memcmp(nic->mac, client->uplink.mac, sizeof(nic->mac)) == 0) {
+            return nic->carrier == 0;
+        }
+    }
+    return false;
+}
+
 /* ---- answers: false if they make no sense
  * ------------------------------------------------------------------------ */
 

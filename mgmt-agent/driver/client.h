@@ -69,6 +69,9 @@ bool client_is_lost(const struct client *client, uint64_t now_ms);
 /** @return whether the ports that it has named are all known */
 bool client_has_listed(const struct client *client);
 
+/** @return true if the driver VM says that the uplink's cable is out */
+bool client_uplink_is_cut(const struct client *client);
+
 /** @return when client_step or client_is_lost may have something new to say */
 uint64_t client_deadline(const struct client *client);
 

@@ -341,10 +341,10 @@ static void link_set(bool up, uint64_t now)
     }
 }
 
-static void link_check(uint64_t now)
+static void link_check(bool cable, uint64_t now)
 {
     link_check_ms = now + LINK_CHECK_MS;
-    bool up = os_net_link();
+    bool up = os_net_link() && cable;
     if (up != status.link) {
         link_set(up, now);
     }
@@ -476,7 +476,7 @@ int net_start(const struct net_config *wanted, uint64_t tsc_khz, net_accept *acc
     return tcp_serve(accept);
 }
 
-void net_poll(void)
+void net_poll(bool cable)
 {
     if (!netif_is_up(&netif)) {
         return;
@@ -484,7 +484,7 @@ void net_poll(void)
     bool received = frames_take();
     uint64_t now = now_ms();
     if (!received || now >= link_check_ms) {
-        link_check(now);
+        link_check(cable, now);
     }
     probe_proceed(now);
     fallback_count(now);

@@ -56,8 +56,10 @@ typedef void net_accept(struct stream *stream);
 /** Starts the port in NET_PORT_SLOT and asks for an address. @return 0 or a negative MULLION_E_ code */
 int net_start(const struct net_config *config, uint64_t tsc_khz, net_accept *accept);
 
-/** Takes in what has arrived and does what is due. Call after every event and at net_deadline(). */
-void net_poll(void);
+/** Takes in what has arrived and does what is due. Call after every event and at net_deadline(). `cable`: as
+ * far as one knows, what the port is bridged to is connected; when it is again, that may be another network.
+ */
+void net_poll(bool cable);
 
 /** @return the TSC at which net_poll() is due at the latest, UINT64_MAX for never */
 uint64_t net_deadline(void);

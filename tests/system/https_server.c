@@ -176,7 +176,7 @@ static int serve(const struct net_config *config)
         if (poll(&fd, 1, limit_of(net_ms < server_ms ? net_ms : server_ms, now_ms())) < 0) {
             return 1;
         }
-        net_poll();
+        net_poll(true);
         tell();
         turn();
     }

@@ -141,3 +141,11 @@ def test_frames_of_the_box_carry_its_own_addresses(honest):
         sender_mac, sender_ip = struct.unpack_from("!6s4s", frame, 22)
         assert frame[6:12] == sender_mac and sender_mac[0] & 1 == 0
         assert sender_ip in (address(OUR_STATIC), address("0.0.0.0"))
+
+
+def test_another_network_behind_the_cable_is_asked_about_the_address(honest):
+    honest.machine.qmp("set_link", name="wire", up=False)
+    honest.until_problem("cable")
+    Arp(honest.wire, OUR_STATIC)  # from here on that wire is no honest one
+    honest.machine.qmp("set_link", name="wire", up=True)
+    assert "02:aa:bb:cc:dd:01" in honest.until_problem(OUR_STATIC).lower()

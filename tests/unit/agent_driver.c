@@ -465,6 +465,21 @@ static void lack_of_an_uplink_is_a_problem(void **state)
     assert_non_null(strstr(machine.driver.uplink_trouble, "the driver VM has no network port"));
 }
 
+static void a_cable_that_is_out_is_known(void **state)
+{
+    (void)state;
+    boot_with_nics(1, 1, BOX_SITE);
+    assert_false(client_uplink_is_cut(&machine.driver.client));
+    model_driver()->carrier_mask = 0;
+    model_advance(11000);
+    box_turns(40);
+    assert_true(client_uplink_is_cut(&machine.driver.client));
+    model_driver()->carrier_mask = 1;
+    model_advance(11000);
+    box_turns(40);
+    assert_false(client_uplink_is_cut(&machine.driver.client));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +505,7 @@ int main(void)
         cmocka_unit_test(mac_addresses_derive_from_uuid_and_name),
         cmocka_unit_test(blank_uuid_falls_back_to_the_ports_mac),
         cmocka_unit_test(uplink_is_the_first_port_with_carrier),
+        cmocka_unit_test(a_cable_that_is_out_is_known),
         cmocka_unit_test(uplink_moves_on_without_a_lease),
         cmocka_unit_test(uplink_stays_with_a_static_address),
         cmocka_unit_test(uplink_with_a_fallback_settles_and_waits_for_nothing),

@@ -116,8 +116,9 @@ int net_start(const struct net_config *config, uint64_t tsc_khz, net_accept *acc
     return 0;
 }
 
-void net_poll(void)
+void net_poll(bool cable)
 {
+    (void)cable;
     struct epoll_event events[64];
     if (listener < 0) {
         return;
