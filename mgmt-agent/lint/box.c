@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/manifest.h"
+#include "model/manifest_formats.h"
 #include "model/manifest_schema.h"
 #include "model/schema_rows.h"
 
@@ -45,7 +46,20 @@ static const struct schema_field memory_fields[] = {
 static const struct schema_object schema_memory = {"Memory", "Memory that partitions can have.",
                                                    FIELDS(memory_fields), NULL};
 static const struct schema_value memory_value = OBJECT(schema_memory);
-static const struct schema_value image_value = TEXT(1, MANIFEST_IMAGE_BYTES - 1);
+
+static const struct schema_field image_fields[] = {
+    {.name = "name",
+     .required = true,
+     .value = TEXT(1, MANIFEST_IMAGE_BYTES - 1),
+     .example = "\"vmlinux\"",
+     .text = "the file's name"},
+    {.name = "sha256",
+     .value = FORM(format_sha256, 64),
+     .example = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+     .text = "its sum"},
+};
+static const struct schema_object schema_file = {"File", "A file in `images/`.", FIELDS(image_fields), NULL};
+static const struct schema_value image_value = OBJECT(schema_file);
 
 static const struct schema_field box_fields[] = {
     {.name = "apiVersion",
@@ -67,7 +81,7 @@ static const struct schema_field box_fields[] = {
     {.name = "images",
      .required = true,
      .value = LIST(0, FACTS_MAX_IMAGES, image_value),
-     .example = "[\"vmlinux\"]",
+     .example = "[{\"name\": \"vmlinux\"}]",
      .text = "the files in `images/` on its boot medium"},
 };
 
@@ -115,7 +129,9 @@ bool box_take(struct facts *facts, struct json *json, const struct json_node *ro
                          (uint64_t)json_member(at, "bytes")->integer, number_of(at, "node"));
     }
     for (const struct json_node *at = json_member(root, "images")->child; at != NULL; at = at->next) {
-        facts->images[facts->image_count++] = at->string;
+        const struct json_node *sum = json_member(at, "sha256");
+        facts->images[facts->image_count++] = (struct facts_image){
+            .name = json_member(at, "name")->string, .sha256 = sum != NULL ? sum->string : NULL};
     }
     return true;
 }

@@ -25,8 +25,10 @@ void manifest_box_facts(const struct box *box, struct facts *facts)
         }
     }
     for (unsigned i = 0; i < box->module_count; i++) {
-        if (strcmp(box->modules[i].kind, "image") == 0) {
-            facts->images[facts->image_count++] = box->modules[i].name;
+        const struct box_module *module = &box->modules[i];
+        if (strcmp(module->kind, "image") == 0) {
+            facts->images[facts->image_count++] =
+                (struct facts_image){.name = module->name, .data = module->data, .bytes = module->bytes};
         }
     }
 }

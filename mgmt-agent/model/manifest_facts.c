@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/manifest_facts.h"
 
-#include <string.h>
-
 bool facts_add_memory(struct facts *facts, uint64_t hpa, uint64_t bytes, uint16_t node)
 {
     struct mullion_memory_info *last = facts->run_count > 0 ? &facts->runs[facts->run_count - 1] : NULL;
@@ -17,16 +15,6 @@ bool facts_add_memory(struct facts *facts, uint64_t hpa, uint64_t bytes, uint16_
         (struct mullion_memory_info){.owner = MULLION_OWNER_FREE, .hpa = hpa, .bytes = bytes};
     facts->nodes[facts->run_count++] = node;
     return true;
-}
-
-bool facts_has_image(const struct facts *facts, const char *name)
-{
-    for (unsigned i = 0; i < facts->image_count; i++) {
-        if (strcmp(facts->images[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 uint64_t facts_memory(const struct facts *facts)

@@ -13,7 +13,6 @@ struct later {
 
 static const struct later rows[] = {
     {&schema_machine, "site", NULL, "read the site configuration from a manifest"},
-    {&schema_machine, "images", NULL, "check the contents of images"},
     {&schema_machine, "networks", NULL, "build networks besides \"uplink\""},
     {&schema_machine, "machines", NULL, "select by box"},
     {&schema_partition, "cpus", "{}", "share a CPU by time slots"},

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "model/manifest_claims.h"
+#include "model/manifest_images.h"
 #include "model/manifest_later.h"
 #include "model/manifest_schema.h"
-#include "model/schema_near.h"
 
 #define MIB(bytes) ((bytes) >> 20)
 #define ALL_NODES  UINT64_MAX
@@ -335,35 +335,9 @@ void layout_make(struct layout *layout, struct manifest *manifest, struct json *
     }
 }
 
-/* ---- images -----------------------------------------------------------------------------------------------
- */
-
-static void check_image(const struct partition_spec *spec, const char *field, struct json *json,
-                        const struct facts *facts)
-{
-    const struct json_node *boot = schema_get(spec->node, "boot");
-    const struct json_node *name = boot != NULL ? schema_get(boot, field) : NULL;
-    if (name == NULL || facts_has_image(facts, name->string)) {
-        return;
-    }
-    char hint[SCHEMA_NEAR_BYTES];
-    struct schema_near near = {.word = name->string};
-    for (unsigned i = 0; i < facts->image_count; i++) {
-        schema_near_try(&near, facts->images[i]);
-    }
-    json_complain(json, name, "the boot medium holds no image \"%s\"%s copy the file to images/%s on it",
-                  name->string, schema_near_hint(&near, hint, ";"), name->string);
-}
-
 void layout_check(struct layout *layout, struct manifest *manifest, struct json *json,
                   const struct facts *facts)
 {
-    for (unsigned i = 0; i < manifest->count; i++) {
-        const struct partition_spec *spec = &manifest->partitions[i];
-        if (spec->node->type == JSON_OBJECT) {
-            check_image(spec, "kernel", json, facts);
-            check_image(spec, "initramfs", json, facts);
-        }
-    }
+    manifest_images_check(manifest, json, facts);
     layout_make(layout, manifest, json, facts, NULL);
 }

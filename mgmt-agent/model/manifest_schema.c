@@ -23,12 +23,14 @@ static const struct schema_field image_fields[] = {
      .value = TEXT(1, MANIFEST_IMAGE_BYTES - 1),
      .example = "\"vmlinux\"",
      .text = "the file's name in `images/`, as `boot` of a partition names it",
+     .since = "0.1",
      .effect = EFFECT_RESTART_PARTITION},
     {.name = "sha256",
      .required = true,
      .value = FORM(format_sha256, 64),
      .example = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
      .text = "what the file must be; with other contents no partition starts from it",
+     .since = "0.1",
      .effect = EFFECT_RESTART_PARTITION},
 };
 
@@ -186,6 +188,7 @@ static const struct schema_value selection_value = OBJECT(schema_selection);
          .otherwise = "[]",                                                                                  \
          .example = EXAMPLE_IMAGES,                                                                          \
          .text = "files in `images/` whose contents are fixed",                                              \
+         .since = "0.1",                                                                                     \
          .effect = EFFECT_RESTART_PARTITION},                                                                \
         {.name = "networks",                                                                                 \
          .value = LIST(0, 32, network_value),                                                                \

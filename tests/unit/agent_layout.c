@@ -28,7 +28,7 @@ static void box_make(void)
     }
     facts_add_memory(&facts, NODE0_BASE, 512 * MIB, 0);
     facts_add_memory(&facts, NODE1_BASE, 2 * GIB, 1);
-    facts.images[facts.image_count++] = "k";
+    facts.images[facts.image_count++].name = "k";
 }
 
 struct wish {

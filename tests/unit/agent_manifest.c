@@ -222,6 +222,21 @@ static void box_refuses_what_it_does_not_have(void **state)
     }
 }
 
+/* The model's file "k" holds the letter k. */
+static void image_with_other_contents_starts_nothing(void **state)
+{
+    static const char *const sums[] = {"8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a",
+                                       "8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7b"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(sums); i++) {
+        char text[1024];
+        snprintf(text, sizeof(text), HEAD GOOD "],\"images\":[{\"name\":\"k\",\"sha256\":\"%s\"}]}", sums[i]);
+        fit_text(text);
+        assert_int_equal(problems.count, i == 0 ? 0 : 2);
+        assert_true(manifest.partitions[0].valid == (i == 0));
+    }
+}
+
 static void counts_take_the_lowest_cpus_that_nobody_names(void **state)
 {
     (void)state;
@@ -256,6 +271,7 @@ int main(void)
         cmocka_unit_test(manifest_reports_all_errors_at_once),
         cmocka_unit_test(manifest_that_cannot_be_used_says_so),
         cmocka_unit_test(box_refuses_what_it_does_not_have),
+        cmocka_unit_test(image_with_other_contents_starts_nothing),
         cmocka_unit_test(counts_take_the_lowest_cpus_that_nobody_names),
         cmocka_unit_test(site_is_read_strictly),
     };
