@@ -17,6 +17,10 @@ static void take_cpus(struct partition_spec *spec, const struct json_node *cpus)
     if (cpus != NULL && cpus->type == JSON_NUMBER) {
         spec->cpu_count = (uint32_t)cpus->integer;
     }
+    spec->has_slots = cpus != NULL && cpus->type == JSON_OBJECT;
+    if (spec->has_slots) {
+        spec->cpus[spec->cpu_count++] = (uint32_t)json_member(cpus, "cpu")->integer;
+    }
     const struct json_node *at = spec->cpus_listed ? cpus->child : NULL;
     for (; at != NULL; at = at->next) {
         spec->cpus[spec->cpu_count++] = (uint32_t)at->integer;
@@ -62,7 +66,6 @@ static void take_partition(struct partition_spec *spec, const struct json_node *
     spec->on_reboot = schema_choice(&schema_partition, node, "onReboot");
     spec->on_crash = schema_choice(&schema_partition, node, "onCrash");
     take_nics(spec, schema_get(node, "nics"));
-    spec->valid = !node->faulty;
 }
 
 static unsigned partition_index(const struct manifest *manifest, const char *name)
@@ -149,8 +152,11 @@ void manifest_take(struct manifest *manifest, struct json *json, const struct js
     }
     schema_check(json, root, &schema_machine);
     check_references(json, root);
-    manifest_later_check(json, root, &schema_machine);
     take_lists(manifest, root);
+    manifest_later_check(json, root, &schema_machine);
+    for (unsigned i = 0; i < manifest->count; i++) {
+        manifest->partitions[i].valid = !manifest->partitions[i].node->faulty;
+    }
 }
 
 void manifest_read(struct manifest *manifest, struct json *json, const char *text, size_t bytes,

@@ -45,6 +45,7 @@ struct link_spec {
 struct partition_spec {
     char name[MULLION_NAME_BYTES];
     bool cpus_listed; /* `cpus` names CPUs; else only cpu_count is given */
+    bool has_slots;   /* the one CPU is shared by time slots */
     uint32_t cpu_count;
     uint32_t cpus[MULLION_MAX_VCPUS];
     uint64_t memory_bytes;

@@ -12,7 +12,7 @@ void claims_begin(struct claims *claims, const struct manifest *manifest, const 
     *claims = (struct claims){.manifest = manifest, .facts = facts};
     for (unsigned i = 0; i < manifest->count; i++) {
         const struct partition_spec *spec = &manifest->partitions[i];
-        for (unsigned k = 0; spec->cpus_listed && k < spec->cpu_count; k++) {
+        for (unsigned k = 0; (spec->cpus_listed || spec->has_slots) && k < spec->cpu_count; k++) {
             if (claims->named_by[spec->cpus[k]] == NULL) {
                 claims->named_by[spec->cpus[k]] = spec;
             }
@@ -24,8 +24,16 @@ void claims_take(struct claims *claims, const struct partition_spec *spec, const
                  unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
+        bool lends = claims->owner[cpus[i]] == NULL || claims->lends[cpus[i]];
         claims->owner[cpus[i]] = spec;
+        claims->lends[cpus[i]] = lends && spec->share_cores;
     }
+}
+
+bool claims_is_taken(const struct claims *claims, const struct partition_spec *spec, unsigned cpu)
+{
+    const struct partition_spec *owner = claims->owner[cpu];
+    return owner != NULL && !(owner->has_slots && spec->has_slots);
 }
 
 static bool is_same_core(const struct facts *facts, unsigned a, unsigned b)
@@ -38,7 +46,7 @@ int claims_neighbour(const struct claims *claims, const struct partition_spec *s
     for (unsigned other = 0; other < claims->facts->cpu_count; other++) {
         const struct partition_spec *owner = claims->owner[other];
         bool is_other = other == AGENT_CPU || (owner != NULL && owner != spec);
-        bool shares = spec->share_cores && (other == AGENT_CPU || (owner != NULL && owner->share_cores));
+        bool shares = spec->share_cores && (other == AGENT_CPU || (owner != NULL && claims->lends[other]));
         if (is_other && !shares && other != cpu && is_same_core(claims->facts, cpu, other)) {
             return (int)other;
         }

@@ -11,7 +11,8 @@
 struct claims {
     const struct manifest *manifest;
     const struct facts *facts;
-    const struct partition_spec *owner[FACTS_MAX_CPUS];
+    const struct partition_spec *owner[FACTS_MAX_CPUS];    /* of a shared one, the last */
+    bool lends[FACTS_MAX_CPUS];                            /* all who have it share their cores */
     const struct partition_spec *named_by[FACTS_MAX_CPUS]; /* the first list that names it; not for counts */
 };
 
@@ -21,6 +22,9 @@ void claims_begin(struct claims *claims, const struct manifest *manifest, const 
 /** Gives CPUs to a partition. */
 void claims_take(struct claims *claims, const struct partition_spec *spec, const uint32_t *cpus,
                  unsigned count);
+
+/** @return whether somebody has this CPU with whom this partition cannot have it by time slots */
+bool claims_is_taken(const struct claims *claims, const struct partition_spec *spec, unsigned cpu);
 
 /** @return another CPU of the same core that somebody has with whom this partition does not share; -1: none
  */

@@ -49,7 +49,7 @@ static void complain_core(struct making *m, const struct json_node *node, unsign
         owner != NULL ? "\"" : "", unless_later("smt", ", or write \"smt\": \"share-cores\" in both"));
 }
 
-static void check_named(struct making *m, struct partition_spec *spec, const struct json_node *node)
+static void check_named(struct making *m, const struct partition_spec *spec, const struct json_node *node)
 {
     const struct facts *facts = m->facts;
     unsigned cpu = (unsigned)node->integer;
@@ -66,7 +66,7 @@ static void check_named(struct making *m, struct partition_spec *spec, const str
             m->json, node,
             "CPU %u did not start when the box booted; name another CPU, or check it in the firmware setup",
             cpu);
-    } else if (m->claims.owner[cpu] != NULL) {
+    } else if (claims_is_taken(&m->claims, spec, cpu)) {
         json_complain(
             m->json, node,
             "CPU %u is claimed by partition \"%s\" already; a CPU belongs to one partition; name another",
@@ -77,16 +77,21 @@ static void check_named(struct making *m, struct partition_spec *spec, const str
 }
 
 /* Checks all CPUs of a list before it claims any. @return whether it could */
-static bool claim_named(struct making *m, struct partition_spec *spec)
+static bool claim_named(struct making *m, const struct partition_spec *spec)
 {
     const struct json_node *cpus = member(spec, "cpus");
-    for (const struct json_node *at = cpus->child; at != NULL; at = at->next) {
+    unsigned before = problem_count(m->json->problems);
+    if (spec->has_slots) {
+        check_named(m, spec, json_member(cpus, "cpu"));
+    }
+    for (const struct json_node *at = cpus->child; spec->cpus_listed && at != NULL; at = at->next) {
         check_named(m, spec, at);
     }
-    if (!cpus->faulty) {
+    bool fits = problem_count(m->json->problems) == before;
+    if (fits) {
         claims_take(&m->claims, spec, spec->cpus, spec->cpu_count);
     }
-    return !cpus->faulty;
+    return fits;
 }
 
 /* ---- memory -----------------------------------------------------------------------------------------------
@@ -284,9 +289,14 @@ static bool take_kept(struct making *m, struct partition_spec *spec, struct layo
     return false;
 }
 
+static bool is_counted(const struct partition_spec *spec)
+{
+    return !spec->cpus_listed && !spec->has_slots;
+}
+
 static void place(struct making *m, struct partition_spec *spec, struct layout_part *part)
 {
-    if ((spec->cpus_listed || claim_counted(m, spec)) && place_memory(m, spec, part)) {
+    if ((!is_counted(spec) || claim_counted(m, spec)) && place_memory(m, spec, part)) {
         memcpy(part->name, spec->name, sizeof(part->name));
         memcpy(part->cpus, spec->cpus, sizeof(part->cpus));
         part->cpu_count = spec->cpu_count;
@@ -323,7 +333,7 @@ void layout_make(struct layout *layout, struct manifest *manifest, struct json *
     }
     for (unsigned i = 0; i < manifest->count; i++) {
         struct partition_spec *spec = &manifest->partitions[i];
-        waits[i] = waits[i] && (!spec->cpus_listed || claim_named(&m, spec));
+        waits[i] = waits[i] && (is_counted(spec) || claim_named(&m, spec));
     }
     for (unsigned i = 0; i < manifest->count; i++) {
         if (waits[i]) {

@@ -6,6 +6,7 @@
 
 #include "model/manifest.h"
 #include "model/manifest_schema.h"
+#include "model/manifest_slots.h"
 #include "model/schema_near.h"
 
 /* The lists of one box's manifest; an empty one where there is none. */
@@ -307,6 +308,7 @@ void manifest_references_check(struct json *json, const struct json_node *body,
             check_partition(json, at, &lists);
         }
     }
+    manifest_slots_check(json, lists.partitions);
     check_jacks(json, &lists);
     check_order(json, &lists);
     for (const struct json_node *at = lists.links->child; at != NULL; at = at->next) {

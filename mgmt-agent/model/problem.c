@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+unsigned problem_count(const struct problem_list *list)
+{
+    return list->count + list->dropped;
+}
+
 bool problem_is_full(const struct problem_list *list)
 {
     return list->count == PROBLEM_LIMIT;

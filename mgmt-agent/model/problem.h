@@ -16,6 +16,9 @@ struct problem_list {
     char text[PROBLEM_LIMIT][PROBLEM_BYTES];
 };
 
+/** @return how many texts were added, those that did not fit included */
+unsigned problem_count(const struct problem_list *list);
+
 /** @return whether further texts are only counted */
 bool problem_is_full(const struct problem_list *list);
 

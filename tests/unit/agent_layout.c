@@ -3,6 +3,7 @@
  * threads. */
 #include "agent_test.h"
 
+#include "model/manifest_claims.h"
 #include "model/manifest_layout.h"
 
 #define MIB        (UINT64_C(1) << 20)
@@ -171,6 +172,29 @@ static void what_is_kept_does_not_move(void **state)
     assert_true(layout.parts[1].memory.ranges[0].hpa == NODE1_BASE);
 }
 
+/* Schedules of time slots are a later version's; the layout knows that such partitions may have one CPU. */
+static void time_slots_share_a_cpu_that_counts_leave_alone(void **state)
+{
+    static const struct wish wishes[] = {{"a", "[1]", "64MiB"}, {"b", "[2]", "64MiB"}, {"c", "1", "64MiB"}};
+    (void)state;
+    box_make();
+    manifest_make(wishes, 3);
+    for (unsigned i = 0; i < 2; i++) {
+        manifest.partitions[i].cpus_listed = false;
+        manifest.partitions[i].has_slots = true;
+        manifest.partitions[i].cpus[0] = 1;
+    }
+    struct claims claims;
+    claims_begin(&claims, &manifest, &facts);
+    claims_take(&claims, &manifest.partitions[0], manifest.partitions[0].cpus, 1);
+    assert_false(claims_is_taken(&claims, &manifest.partitions[1], 1));
+    assert_true(claims_is_taken(&claims, &manifest.partitions[2], 1));
+    claims_take(&claims, &manifest.partitions[1], manifest.partitions[1].cpus, 1);
+    assert_false(claims_is_free(&claims, &manifest.partitions[2], 1));
+    assert_false(claims_is_free(&claims, &manifest.partitions[2], 5));
+    assert_true(claims_is_free(&claims, &manifest.partitions[2], 2));
+}
+
 static bool overlap(const struct layout_part *a, const struct layout_part *b)
 {
     for (unsigned i = 0; i < a->memory.count; i++) {
@@ -231,6 +255,7 @@ int main(void)
         cmocka_unit_test(count_goes_to_the_node_that_has_the_memory),
         cmocka_unit_test(memory_of_another_node_is_taken_if_the_manifest_says_so),
         cmocka_unit_test(what_is_kept_does_not_move),
+        cmocka_unit_test(time_slots_share_a_cpu_that_counts_leave_alone),
         cmocka_unit_test(layouts_never_overlap_and_repeat),
     };
     return cmocka_run_group_tests_name("agent_layout", tests, NULL, NULL);
