@@ -95,8 +95,10 @@ def ept_pointer(dump):
         yield ("EPT_POINTER",), f"a page-walk length (bits 5:3, plus 1) that IA32_VMX_EPT_VPID_CAP offers; it is {levels}"
     if pointer >> 6 & 1 and not offered >> 21 & 1:
         yield ("EPT_POINTER",), "bit 6 clear: IA32_VMX_EPT_VPID_CAP offers no accessed and dirty flags"
-    if pointer & 0xf80:
-        yield ("EPT_POINTER",), "bits 11:7 zero"
+    if pointer >> 7 & 1 and not offered >> 23 & 1:
+        yield ("EPT_POINTER",), "bit 7 clear: IA32_VMX_EPT_VPID_CAP offers no supervisor shadow stacks"
+    if pointer & 0xf00:
+        yield ("EPT_POINTER",), "bits 11:8 zero"
     if not dump.physical(pointer):
         yield ("EPT_POINTER",), f"no bit beyond the {dump.physical_bits} of a physical address"
 
