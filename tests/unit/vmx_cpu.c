@@ -11,7 +11,34 @@
 
 #define CF_AND_ZF 0x41 /* clear: the instruction succeeded */
 
+#define MSR_COUNT 32
+
 struct vmx_cpu_calls vmx_cpu_calls;
+struct cpu_state cpu_state;
+
+struct msr {
+    uint32_t number;
+    uint64_t value;
+};
+static const struct msr msrs_of_2013[] = {
+    {0x3a, 5},
+    {0x277, 0x0007040600070406},
+    {0x480, 0x00da040000000012},
+    {0x482, 0xfff9fffe0401e172},
+    {0x485, 0x300481e5},
+    {0x486, 0x80000021},
+    {0x487, 0xffffffff},
+    {0x488, 0x2000},
+    {0x489, 0x3727ff},
+    {0x48b, 0x00007cff00000000},
+    {0x48c, 0x00000f0106734141},
+    {0x48d, 0x0000007f00000016},
+    {0x48e, 0xfff9fffe04006172},
+    {0x48f, 0x007fffff00036dfb},
+    {0x490, 0x0000ffff000011fb},
+    {0xc0000080, 0xd00},
+};
+static struct msr msrs[MSR_COUNT];
 
 /* In the order of the instruction encoding. */
 static const int registers[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -88,9 +115,37 @@ static void on_undefined(int number, siginfo_t *info, void *context)
     values[REG_EFL] &= ~CF_AND_ZF;
 }
 
+uint64_t *register_at(uint32_t number)
+{
+    for (size_t i = 0; i < MSR_COUNT; i++) {
+        if (msrs[i].number == number)
+            return &msrs[i].value;
+        if (msrs[i].number == 0) {
+            msrs[i].number = number;
+            return &msrs[i].value;
+        }
+    }
+    fail_msg("too many MSRs");
+    return NULL;
+}
+
+uint64_t read_register(uint32_t number)
+{
+    return *register_at(number);
+}
+
+void write_register(uint32_t number, uint64_t value)
+{
+    cpu_state.l1d_flushes += number == 0x10b;
+    *register_at(number) = value;
+}
+
 void vmx_cpu_reset(void)
 {
     memset(&vmx_cpu_calls, 0, sizeof vmx_cpu_calls);
+    memset(&cpu_state, 0, sizeof cpu_state);
+    memset(msrs, 0, sizeof msrs);
+    memcpy(msrs, msrs_of_2013, sizeof msrs_of_2013);
 }
 
 void vmx_cpu_catch(void)

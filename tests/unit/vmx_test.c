@@ -6,13 +6,9 @@
  */
 #include "core/core.h"
 
-static struct {
-    uint64_t cr0, cr2, cr3, cr4, dr6;
-    uint32_t leaf_1_edx, leaf_7_edx;
-} cpu_state;
+#include "unit.h"
+#include "vmx_cpu.h"
 
-static uint64_t read_register(uint32_t number);
-static void write_register(uint32_t number, uint64_t value);
 static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf);
 
 #define rdmsr(number)        read_register(number)
@@ -38,8 +34,6 @@ static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf);
 
 #include "fake_vmcs.h"
 #include "inspect.h"
-#include "unit.h"
-#include "vmx_cpu.h"
 
 #include <asm/prctl.h>
 #include <stdio.h>
@@ -51,34 +45,11 @@ static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf);
 #undef skip /* cmocka's, not the back end's */
 
 #define POOL_PAGES  64
-#define MSR_COUNT   32
 #define CR4_ALLOWED 0x3706bfull
 #define EXPLAIN     "tools/vmcs-explain --header vmm/x86/vmx/vmcs.h"
 
 struct platform platform;
 char vmx_exit[1];
-
-static struct {
-    uint32_t number;
-    uint64_t value;
-} msrs[MSR_COUNT] = {
-    {0x3a, 5},
-    {0x277, PAT_RESET},
-    {0x480, 0x00da040000000012},
-    {0x482, 0xfff9fffe0401e172},
-    {0x485, 0x300481e5},
-    {0x486, 0x80000021},
-    {0x487, 0xffffffff},
-    {0x488, 0x2000},
-    {0x489, 0x3727ff},
-    {0x48b, 0x00007cff00000000},
-    {0x48c, 0x00000f0106734141},
-    {0x48d, 0x0000007f00000016},
-    {0x48e, 0xfff9fffe04006172},
-    {0x48f, 0x007fffff00036dfb},
-    {0x490, 0x0000ffff000011fb},
-    {0xc0000080, 0xd00},
-};
 
 static void *pool_block;
 static struct cpu cpu;
@@ -89,33 +60,7 @@ static struct { /* of the last entry */
     uint64_t rax;
     const struct fake_vmcs *vmcs;
 } entry;
-static unsigned l1d_flushes;
 static FILE *log_to;
-
-static uint64_t *register_at(uint32_t number)
-{
-    for (size_t i = 0; i < MSR_COUNT; i++) {
-        if (msrs[i].number == number)
-            return &msrs[i].value;
-        if (msrs[i].number == 0) {
-            msrs[i].number = number;
-            return &msrs[i].value;
-        }
-    }
-    fail_msg("too many MSRs");
-    return NULL;
-}
-
-static uint64_t read_register(uint32_t number)
-{
-    return *register_at(number);
-}
-
-static void write_register(uint32_t number, uint64_t value)
-{
-    l1d_flushes += number == 0x10b;
-    *register_at(number) = value;
-}
 
 static struct cpuid_regs read_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -211,11 +156,9 @@ static int fresh(void **state)
     vmx_cpu_reset();
     memset(&cpu, 0, sizeof cpu);
     memset(&entry, 0, sizeof entry);
-    memset(&cpu_state, 0, sizeof cpu_state);
     cpu_state.cr0 = 0x80010013;
     cpu_state.cr4 = 0x3006a0;
     cpu_state.cr3 = 0x1180000;
-    l1d_flushes = 0;
     cpu.self = &cpu;
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
     vmx_cpu_catch();
@@ -552,9 +495,9 @@ static void buffers_are_cleared_before_each_entry(void **state)
     cpu_state.leaf_7_edx = BIT(28);
     vmx_ops.init();
     start(&vcpu, &long_entry);
-    unsigned before = l1d_flushes;
+    unsigned before = cpu_state.l1d_flushes;
     vmx_ops.run(&vcpu);
-    assert_int_equal(l1d_flushes, before + 1);
+    assert_int_equal(cpu_state.l1d_flushes, before + 1);
 }
 
 static void machine_checks_stay_on_their_cpu_where_that_is_allowed(void **state)
