@@ -42,7 +42,7 @@ build/packages-%.mk: tools/packages third_party/packages.bookworm third_party/pa
 	@touch $@
 
 -include drivervm/module.mk tools/module.mk
--include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk
+-include vmm/module.mk mgmt-agent/module.mk image/module.mk tests/module.mk tests/guests/module.mk tests/system/vmx.mk
 
 .PHONY: help run test check soak size lint clean cleanroom unit checks fuzz system mutants all fetched bochs
 
@@ -91,7 +91,7 @@ fuzz: $(FUZZERS)
 
 check: unit checks
 
-checks: agent agent-crash manifest-lint
+checks: agent agent-crash manifest-lint vmm-faulty
 	@tools/check
 
 system: image guests agent agent-crash build/agent/https-wire bochs
