@@ -55,10 +55,11 @@ vmm_box := vmm/core/hypercall vmm/core/partition vmm/core/partition_memory vmm/c
 	vmm/core/interrupt vmm/core/frames vmm/core/pool vmm/x86/npt vmm/dev/uart vmm/dev/ioapic vmm/dev/pci \
 	vmm/dev/power vmm/dev/x2apic vmm/dev/msix vmm/core/ports vmm/dev/link vmm/dev/virtio vmm/dev/virtqueue tests/unit/fake_box tests/unit/fake_hvm
 vmm_unit_hypercall := $(vmm_box:%=%.o) tests/unit/fake_log.o
+vmm_unit_port_calls := $(filter-out vmm/core/ports.o,$(vmm_unit_hypercall))
 
 vmm_unit_names := insn x2apic ioapic uart pci msix passthrough power npt paging pool frames lib svm_exits cpuid msr port mmio guest_walk \
 	pvclock partition_memory multiboot2 console hypercall exits share run virtio link link_model link_fence ports svm fpu \
-	core_agent interrupt
+	core_agent interrupt port_calls
 include tests/unit/vmx.mk
 vmm_unit_bins := $(vmm_unit_names:%=$(vmm_unit_out)/%_test)
 

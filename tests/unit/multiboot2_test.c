@@ -110,6 +110,61 @@ static void entries_of_no_size_end_the_map(void **state)
     assert_int_equal(info.ram_count, 0);
 }
 
+static void an_entry_that_the_tag_cuts_off_is_not_read(void **state)
+{
+    (void)state;
+    entry(0x1000, 0x9000, 1);
+    entry(0x1000, 0x9000, 0); /* its type is behind the tag: the end tag */
+    map.type = 6;
+    map.tag_bytes = 16 + 24 + 16;
+    map.entry_bytes = 24;
+    multiboot2_read((uint64_t)(uintptr_t)&map, &info);
+    assert_true(is_ram(0x1000));
+}
+
+/* Boot information with many tags of one kind. */
+static struct {
+    uint32_t bytes, zero;
+    struct {
+        uint32_t type, bytes, words[10];
+    } tags[BOOT_MAX_MODULES + 3];
+} other;
+
+static void modules_that_do_not_fit_are_counted(void **state)
+{
+    (void)state;
+    memset(&other, 0, sizeof other);
+    for (uint32_t i = 0; i < BOOT_MAX_MODULES + 2; i++) {
+        other.tags[i].type = 3;
+        other.tags[i].bytes = sizeof other.tags[i];
+        other.tags[i].words[0] = i << 12;
+        other.tags[i].words[1] = (i << 12) + 16;
+    }
+    multiboot2_read((uint64_t)(uintptr_t)&other, &info);
+    assert_int_equal(info.module_count, BOOT_MAX_MODULES);
+    assert_int_equal(info.modules_dropped, 2);
+    assert_int_equal(info.ram_count, 0);
+    assert_int_equal(info.modules[BOOT_MAX_MODULES - 1].start, (BOOT_MAX_MODULES - 1) << 12);
+}
+
+static void the_longer_rsdp_is_taken_if_it_has_a_known_size(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t type, rsdp_bytes;
+    } rows[] = {{15, 36}, {14, 40 /* none has so many */}, {14, 20 /* and nothing behind it: the end */}};
+    memset(&other, 0, sizeof other);
+    for (uint32_t i = 0; i < 3; i++) {
+        other.tags[i].type = rows[i].type;
+        other.tags[i].bytes = 8 + rows[i].rsdp_bytes;
+        memset(other.tags[i].words, (int)i + 1, rows[i].rsdp_bytes);
+    }
+    multiboot2_read((uint64_t)(uintptr_t)&other, &info);
+    assert_int_equal(info.rsdp_bytes, 36);
+    assert_int_equal(info.rsdp[0], 1);
+    assert_int_equal(info.rsdp[35], 1);
+}
+
 /* @return whether this command line asks for the byte link */
 static bool asks_for_byte_link(const char *text)
 {
@@ -151,6 +206,9 @@ int main(void)
         TEST(sizes_past_the_end_of_addresses_are_cut),
         TEST(what_does_not_fit_is_counted),
         TEST(entries_of_no_size_end_the_map),
+        TEST(an_entry_that_the_tag_cuts_off_is_not_read),
+        TEST(modules_that_do_not_fit_are_counted),
+        TEST(the_longer_rsdp_is_taken_if_it_has_a_known_size),
         TEST(only_the_exact_command_line_asks_for_the_byte_link),
     };
     return cmocka_run_group_tests_name("multiboot2", tests, NULL, NULL);

@@ -197,6 +197,8 @@ static void reset_brings_everything_back_but_the_offer(void **state)
     virtio_write(&v, 0x20, 4, 0x1000);
     virtio_write(&v, STATUS, 1, 15);
     v.needs_reset = true;
+    for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
+        v.queues[i].next = v.queues[i].seen = v.queues[i].used = v.queues[i].told = 7;
     assert_int_equal(virtio_read(&v, STATUS, 1), 15 | VIRTIO_STATUS_NEEDS_RESET);
     virtio_reset(&v);
     assert_memory_equal(&v, &before, sizeof(v));
