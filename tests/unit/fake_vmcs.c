@@ -69,6 +69,7 @@ void vmcs_clear(const void *page)
 {
     struct fake_vmcs *vmcs = fake_vmcs_of(page);
     vmcs->clears++;
+    vmcs->launched = false;
     current = current == vmcs ? NULL : current;
 }
 

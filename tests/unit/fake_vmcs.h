@@ -13,6 +13,7 @@ struct fake_vmcs {
     const void *page; /* NULL: this one is free */
     uint64_t fields[FAKE_VMCS_FIELDS];
     unsigned writes, clears;
+    bool launched; /* means something once it was cleared */
 };
 
 /** No VMCS at all. */

@@ -122,7 +122,10 @@ uint64_t vmx_switch(uint64_t *gpr, bool launched)
 {
     entry.launched = launched;
     entry.rax = gpr[RAX];
-    entry.vmcs = fake_vmcs_current();
+    struct fake_vmcs *vmcs = fake_vmcs_current();
+    entry.vmcs = vmcs;
+    assert_true(vmcs->clears > 0 && vmcs->launched == launched); /* else VMLAUNCH, VMRESUME would fail */
+    vmcs->launched |= !entry.refuse && !entry.fail_late;
     fake_vmcs_set(EXIT_REASON, entry.fail_late ? VMX_CODE_ENTRY_FAILED | 33 : 10);
     fake_vmcs_set(INSTRUCTION_ERROR, entry.refuse ? 7 : 0);
     return entry.refuse;
@@ -399,11 +402,13 @@ static void an_entry_that_fails_on_the_guests_state_launches_again(void **state)
     assert_false(entry.launched);
 }
 
-static void a_new_vmcs_is_cleared_before_it_is_launched(void **state)
+static void a_vcpu_that_starts_anew_is_launched_again(void **state)
 {
     (void)state;
     start(&vcpu, &long_entry);
-    assert_true(fake_vmcs_of(vmcs_page(&vcpu))->clears > 0);
+    vmx_ops.run(&vcpu);
+    start(&vcpu, &long_entry);
+    assert_false(entry.launched);
     assert_int_equal(*(uint32_t *)vmcs_page(&vcpu), 0x12);
 }
 
@@ -706,7 +711,7 @@ int main(void)
         TEST(the_first_entry_launches_later_ones_resume),
         TEST(a_refused_entry_tells_its_error_and_launches_again),
         TEST(an_entry_that_fails_on_the_guests_state_launches_again),
-        TEST(a_new_vmcs_is_cleared_before_it_is_launched),
+        TEST(a_vcpu_that_starts_anew_is_launched_again),
         TEST(a_vcpu_that_was_let_go_launches_again),
         TEST(a_reset_from_elsewhere_waits_for_the_vcpus_own_cpu),
         TEST(a_reset_leaves_nothing_of_the_guest_before),
