@@ -79,7 +79,7 @@ void passthrough_quiesce(const struct partition *p)
     (void)p;
 }
 
-int passthrough_wake(const struct partition *p)
+int passthrough_check_reset(const struct partition *p)
 {
     (void)p;
     return 0;

@@ -708,7 +708,7 @@ static void a_function_level_reset_is_first_choice_before_and_after_an_owner(voi
     passthrough_quiesce(&partition);
     assert_int_equal(function_level_resets(), 2);
     assert_int_equal(*reg_of(NIC, PCIE + 8), 0x000f2810);
-    assert_int_equal(passthrough_wake(&partition), 0);
+    assert_int_equal(passthrough_check_reset(&partition), 0);
 }
 
 static unsigned journeys_by_d3hot(void)
@@ -730,7 +730,7 @@ static void d3hot_is_second_choice(void **state)
     passthrough_quiesce(&partition);
     assert_int_equal(journeys_by_d3hot(), 2);
     assert_int_equal(*reg_of(NIC, PM + 4) & 3, 0);
-    assert_int_equal(passthrough_wake(&partition), 0);
+    assert_int_equal(passthrough_check_reset(&partition), 0);
 }
 
 static void what_cannot_be_reset_is_not_given_away_again(void **state)
@@ -740,7 +740,7 @@ static void what_cannot_be_reset_is_not_given_away_again(void **state)
     *reg_of(NIC, PM + 4) = 8;
     assign_nic();
     passthrough_quiesce(&partition);
-    assert_int_equal(passthrough_wake(&partition), -MULLION_E_PCI_UNUSABLE);
+    assert_int_equal(passthrough_check_reset(&partition), -MULLION_E_PCI_UNUSABLE);
     assert_int_equal(pci_host_function(index_of(NIC))->info.use, MULLION_PCI_NO_RESET);
     passthrough_release(&partition);
     partition.pci.slots[8] = (struct pci_slot){0};

@@ -272,7 +272,7 @@ static int quiesce(struct partition *p) {
 
 int partition_reset(struct partition *p) {
     int error = quiesce(p);
-    if (error == 0) { error = passthrough_wake(p); }
+    if (error == 0) { error = passthrough_check_reset(p); }
     if (error != 0) { return error; }
     reset_devices(p);
     p->state = MULLION_STATE_DEFINED;

@@ -309,7 +309,7 @@ void passthrough_quiesce(const struct partition *p) {
     }
 }
 
-int passthrough_wake(const struct partition *p) {
+int passthrough_check_reset(const struct partition *p) {
     for (const struct passed *f = functions; f < functions + used && p == owner; f++) {
         if (f->host->info.use != MULLION_PCI_USABLE) { return -MULLION_E_PCI_UNUSABLE; }
     }

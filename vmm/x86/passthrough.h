@@ -16,7 +16,7 @@ int passthrough_assign(struct partition *p, const struct mullion_pci_assign *req
 void passthrough_quiesce(const struct partition *p);
 
 /** Before a new start. @return -MULLION_E_PCI_UNUSABLE if a function could not be reset */
-int passthrough_wake(const struct partition *p);
+int passthrough_check_reset(const struct partition *p);
 
 /** The partition is destroyed: its functions, quiesced, belong to nobody. */
 void passthrough_release(const struct partition *p);
