@@ -25,9 +25,9 @@ $(drivervm_out)/linux.path: third_party/pins third_party/fetch
 	@mkdir -p $(@D)
 	third_party/fetch --unpack linux >$@.new && mv $@.new $@
 
-$(drivervm_out)/musl.path: drivervm/init/musl.sh third_party/pins
+$(drivervm_out)/musl.path: third_party/musl third_party/pins
 	@mkdir -p $(@D)
-	CC=$(DRIVERVM_CC) drivervm/init/musl.sh $(CURDIR) >$@.new && mv $@.new $@
+	CC=$(DRIVERVM_CC) third_party/musl linux >$@.new && mv $@.new $@
 
 # ---- init. The kernel's interface headers come last, from the system: they are constants and never change. ----
 drivervm_init_flags = $(drivervm_common) -Os -g -fno-pic -fno-pie -fstack-protector-strong -ffunction-sections \

@@ -27,9 +27,9 @@ agent: $(agent_out)/agent.bin $(agent_out)/agent-linux $(agent_out)/https-server
 agent-crash: $(agent_out)/agent-crash.bin
 
 # ---- musl, cached outside the tree ----
-$(agent_out)/musl.path: mgmt-agent/os/musl/build.sh mgmt-agent/os/musl/syscall_arch.h third_party/pins
+$(agent_out)/musl.path: third_party/musl mgmt-agent/os/musl/syscall_arch.h third_party/pins
 	@mkdir -p $(@D)
-	CC=$(AGENT_CC) mgmt-agent/os/musl/build.sh $(CURDIR) >$@.new && mv $@.new $@
+	CC=$(AGENT_CC) third_party/musl unikernel >$@.new && mv $@.new $@
 
 # ---- lwIP, mbedTLS and picohttpparser, cached likewise; lib-VARIANT is a link to libagent.a and include/ ----
 agent_library_options := mgmt-agent/net/lwip/lwipopts.h mgmt-agent/net/lwip/arch/cc.h mgmt-agent/tls/mbedtls_config.h

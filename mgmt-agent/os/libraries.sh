@@ -16,7 +16,7 @@ options="$root/mgmt-agent/net/lwip/lwipopts.h $root/mgmt-agent/net/lwip/arch/cc.
 flags="-std=gnu17 -g -ffunction-sections -fdata-sections -w"
 case $variant in
 unikernel)
-    musl=$(CC=$cc "$root/mgmt-agent/os/musl/build.sh" "$root")
+    musl=$(CC=$cc "$root/third_party/musl" unikernel)
     flags="$flags -Os -mno-red-zone -fno-pic -fno-pie -fcf-protection=none -fno-asynchronous-unwind-tables
         -fstack-protector-strong -nostdinc -isystem $musl/include -isystem $($cc -print-file-name=include)"
     ;;
