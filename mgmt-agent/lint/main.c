@@ -24,6 +24,7 @@ enum {
 enum output {
     OUTPUT_VERDICT,
     OUTPUT_JSON,
+    OUTPUT_MAP,
     OUTPUT_LAYOUT,
     OUTPUT_PLAN,
 };
@@ -39,7 +40,7 @@ static const struct json_node *now; /* what is to be compared with; NULL: nothin
 static void usage(void)
 {
     fputs(
-        "usage: manifest-lint [--box BOX.json] [--json | --layout | --plan NOW.json] FILE...\n"
+        "usage: manifest-lint [--box BOX.json] [--json | --map | --layout | --plan NOW.json] FILE...\n"
         "       manifest-lint --schema      prints the JSON Schema\n"
         "       manifest-lint --reference   prints the reference part of docs/manifest.md\n"
         "Checks manifests and site configurations. FILE is JSON, or YAML if it ends in .yaml or .yml; - is\n"
@@ -48,6 +49,8 @@ static void usage(void)
         "--layout  shows which partition would get what of that box\n"
         "--plan    shows the steps from one manifest to another, and what they cost\n"
         "--json    writes a file that is right as canonical JSON, which is what a box reads\n"
+        "--map     shows where each value of such a file stands, to find what a box complains about:\n"
+        "          pointer, line, column\n"
         "Exit status: 0 all are right, 1 some are not, 2 something could not be read.\n",
         stderr);
     exit(EXIT_USAGE);
@@ -96,6 +99,16 @@ static void document_check(const struct json_node *root)
 static void print_part(void *to, const char *text, size_t bytes)
 {
     fwrite(text, 1, bytes, to);
+}
+
+/* Nodes lie in the order of the text. */
+static void print_map(void)
+{
+    char buffer[JSON_POINTER_BYTES];
+    for (uint32_t i = 0; i < json.node_count; i++) {
+        struct json_place place = json_place(&json, json.nodes[i].offset);
+        printf("%s %u %u\n", json_pointer(&json.nodes[i], buffer), place.line, place.column);
+    }
 }
 
 static void print_layout(void)
@@ -150,6 +163,9 @@ static int report(const char *path, const struct json_node *root, enum output ou
         json_write(root, print_part, stdout);
         printf("\n");
         break;
+    case OUTPUT_MAP:
+        print_map();
+        break;
     case OUTPUT_LAYOUT:
         print_layout();
         break;
@@ -203,13 +219,11 @@ static void now_load(const char *path)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"box", required_argument, NULL, 'b'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"layout", no_argument, NULL, 'l'},
-                                            {"schema", no_argument, NULL, 's'},
-                                            {"reference", no_argument, NULL, 'r'},
-                                            {"plan", required_argument, NULL, 'p'},
-                                            {0}};
+    static const struct option options[] = {
+        {"box", required_argument, NULL, 'b'},  {"json", no_argument, NULL, 'j'},
+        {"map", no_argument, NULL, 'm'},        {"layout", no_argument, NULL, 'l'},
+        {"schema", no_argument, NULL, 's'},     {"reference", no_argument, NULL, 'r'},
+        {"plan", required_argument, NULL, 'p'}, {0}};
     enum output output = OUTPUT_VERDICT;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
@@ -218,6 +232,9 @@ int main(int argc, char **argv)
             break;
         case 'j':
             output = OUTPUT_JSON;
+            break;
+        case 'm':
+            output = OUTPUT_MAP;
             break;
         case 'l':
             output = OUTPUT_LAYOUT;

@@ -130,7 +130,7 @@ static void put_field(const struct schema_object *object, const struct schema_fi
 {
     printf("| `%s` | ", field->name);
     put_type(&field->value);
-    printf(field->unit != NULL ? ", in %s" : "", field->unit);
+    printf("%s%s", field->unit != NULL ? ", in " : "", field->unit != NULL ? field->unit : "");
     printf(" | ");
     put_default(field);
     printf(" | %s", field->text);

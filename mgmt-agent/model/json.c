@@ -25,14 +25,10 @@ const char *json_type_name(enum json_type type)
 /* ---- where a thing stands ---------------------------------------------------------------------------------
  */
 
-struct place {
-    unsigned line, column;
-};
-
 /* Columns count characters, as editors do: continuation bytes of UTF-8 do not count. */
-static struct place place_of(const struct json *json, uint32_t offset)
+struct json_place json_place(const struct json *json, uint32_t offset)
 {
-    struct place place = {1, 1};
+    struct json_place place = {1, 1};
     for (uint32_t i = 0; i < offset && i < json->bytes; i++) {
         if (json->text[i] == '\n') {
             place.line++;
@@ -62,9 +58,9 @@ static char *pointer_prepend(char *begin, char *at, const char *part)
     return at;
 }
 
-static const char *pointer_of(const struct json_node *node, char *buffer, size_t bytes)
+const char *json_pointer(const struct json_node *node, char buffer[JSON_POINTER_BYTES])
 {
-    char *at = buffer + bytes - 1;
+    char *at = buffer + JSON_POINTER_BYTES - 1;
     *at = 0;
     for (; node != NULL && node->parent != NULL; node = node->parent) {
         char index[12];
@@ -80,7 +76,7 @@ static const char *pointer_of(const struct json_node *node, char *buffer, size_t
 void json_complain_at(struct json *json, uint32_t offset, const struct json_node *node, const char *format,
                       va_list arguments)
 {
-    char buffer[128];
+    char buffer[JSON_POINTER_BYTES];
     char prefix[PROBLEM_BYTES];
     for (const struct json_node *at = node; at != NULL; at = at->parent) {
         json->nodes[at - json->nodes].faulty = true;
@@ -90,9 +86,9 @@ void json_complain_at(struct json *json, uint32_t offset, const struct json_node
             ->dropped++; /* nobody reads where it stands, and to find that costs a pass over the text */
         return;
     }
-    struct place place = place_of(json, offset);
+    struct json_place place = json_place(json, offset);
     snprintf(prefix, sizeof(prefix), "%s:%u:%u: %s: ", json->file, place.line, place.column,
-             pointer_of(node, buffer, sizeof(buffer)));
+             json_pointer(node, buffer));
     problem_add_v(json->problems, prefix, format, arguments);
 }
 
@@ -115,7 +111,7 @@ void json_complain_key(struct json *json, const struct json_node *node, const ch
 void json_complain_duplicate(struct json *json, const struct json_node *node)
 {
     unsigned first =
-        problem_is_full(json->problems) ? 0 : place_of(json, node->duplicate_of->key_offset).line;
+        problem_is_full(json->problems) ? 0 : json_place(json, node->duplicate_of->key_offset).line;
     json_complain_key(json, node,
                       "this key stands twice in the object (first in line %u); remove one of them", first);
 }

@@ -104,6 +104,18 @@ __attribute__((format(printf, 3, 4))) void json_complain_key(struct json *json, 
 /** Complains about a member that has `duplicate_of`. */
 void json_complain_duplicate(struct json *json, const struct json_node *node);
 
+/** Where a thing stands; columns count characters from 1. */
+struct json_place {
+    unsigned line, column;
+};
+
+struct json_place json_place(const struct json *json, uint32_t offset);
+
+#define JSON_POINTER_BYTES 128u
+
+/** @return the value's JSON pointer (RFC 6901), "/" for the root; one that is too long begins with its end */
+const char *json_pointer(const struct json_node *node, char buffer[JSON_POINTER_BYTES]);
+
 /** @return the member of an object, or NULL; of several with this key the first */
 const struct json_node *json_member(const struct json_node *object, const char *key);
 

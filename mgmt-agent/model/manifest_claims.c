@@ -135,8 +135,10 @@ static void why_not(const struct claims *claims, const struct partition_spec *sp
 /* Appends a run of CPUs that have one thing in common. */
 static void append_run(char text[CLAIMS_TEXT_BYTES], unsigned first, unsigned last, const char *why)
 {
-    const char *after = text[0] == 0 ? "" : why[0] != 0 ? "; " : ", ";
-    append(text, first == last ? "%s%u" : "%s%u-%u", after, first, last);
+    append(text, "%s%u", text[0] == 0 ? "" : why[0] != 0 ? "; " : ", ", first);
+    if (last > first) {
+        append(text, "-%u", last);
+    }
     append(text, "%s%s", why[0] != 0 ? ": " : "", why);
 }
 

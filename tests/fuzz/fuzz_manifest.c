@@ -6,6 +6,7 @@
 #include "model/json_write.h"
 #include "model/manifest.h"
 #include "model/manifest_box.h"
+#include "model/plan.h"
 #include "model/site.h"
 #include "os/linux/model.h"
 
@@ -56,6 +57,41 @@ static void keep(void *to, const char *text, size_t bytes)
     canonical_bytes += bytes;
 }
 
+/* Steps are ordered and within bounds; from a manifest to itself there are none. */
+static void check_plan(const struct json_node *before, const struct json_node *after, bool is_same)
+{
+    static struct plan plan;
+    const struct plan_now now = {.root = before, .running = UINT64_MAX};
+    plan_make(&plan, &now, after);
+    if (plan.count >= PLAN_MAX_STEPS || (is_same && plan.count > 0)) {
+        abort();
+    }
+    for (unsigned i = 1; i < plan.count; i++) {
+        if (plan.steps[i - 1].action > plan.steps[i].action) {
+            abort();
+        }
+    }
+}
+
+/* To and from a manifest of which parts are the same in many others. */
+static void check_plans(const struct json_node *root)
+{
+    static const char text[] =
+        "{\"apiVersion\":\"mullion/"
+        "v1\",\"kind\":\"Machine\",\"partitions\":[{\"name\":\"alpha\",\"cpus\":[1],"
+        "\"memory\":\"256MiB\",\"boot\":{\"kernel\":\"vmlinux\"},\"nics\":[{\"network\":\"uplink\"}]},"
+        "{\"name\":\"beta\",\"cpus\":2,\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"vmlinux\"}}],"
+        "\"links\":[{\"kind\":\"net\",\"between\":[\"alpha\",\"beta\"]}]}";
+    static struct json other_json;
+    static struct manifest other;
+    static struct problem_list none;
+    if (other.root == NULL) {
+        manifest_read(&other, &other_json, text, sizeof(text) - 1, &none);
+    }
+    check_plan(other.root, root, false);
+    check_plan(root, other.root, false);
+}
+
 /* What was accepted means the same when it was written in canonical form and read again. */
 static void check_canonical(void)
 {
@@ -70,6 +106,7 @@ static void check_canonical(void)
         again.link_count != manifest.link_count) {
         abort();
     }
+    check_plan(manifest.root, again.root, true);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     manifest_read(&manifest, &json, (const char *)data, size, &problems);
     if (problems.count == 0) {
         check_canonical();
+        check_plans(manifest.root);
     }
     manifest_box_check(&manifest, &json, &box);
     check(&problems);

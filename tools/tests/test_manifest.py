@@ -47,6 +47,19 @@ def test_yaml_means_the_same_as_json():
     assert json.loads(yaml.stdout) == json.loads((TOP / "configs/demo.json").read_text())
 
 
+def test_map_leads_from_a_boxs_complaint_to_the_line_of_the_yaml(tmp_path):
+    yaml = tmp_path / "manifest.yaml"
+    yaml.write_text("apiVersion: mullion/v1\nkind: Machine\npartitions:\n  - name: alpha\n    cpus: [1, 9]\n    memory: 64MiB\n"
+                    "    boot: {kernel: vmlinux}\n")
+    plain = tmp_path / "manifest.json"
+    plain.write_text(lint("--json", yaml).stdout)
+    complaint = lint("--box", TOP / "tests/unit/golden/box-small.json", plain).stdout
+    pointer = complaint.removeprefix(f"{plain}:").split(": ")[1]
+    places = dict(line.split(" ", 1) for line in lint("--map", yaml).stdout.splitlines())
+    assert pointer == "/partitions/0/cpus/1"
+    assert places[pointer] == "5 15"
+
+
 def test_canonical_json_has_what_strings_need_escaped(tmp_path):
     document = json.loads((TOP / "configs/demo.json").read_text())
     document["partitions"][0]["boot"]["cmdline"] = 'a "b" \\ \u00e9 \U0001f600 /'
