@@ -102,7 +102,7 @@ $(agent_out)/agent-linux: $(agent_linux_objects) $(agent_out)/obj-linux/os/linux
 # ---- the manifest library as a tool of its own, with a reader of YAML ----
 manifest_lint_objects := $(patsubst %,$(agent_out)/obj-linux/model/%.o,address json json_write problem schema schema_near \
 	schema_pattern memory manifest manifest_claims manifest_facts manifest_formats manifest_images manifest_layout manifest_later manifest_references manifest_schema manifest_schema_partition \
-	manifest_schema_site manifest_slots plan plan_compare plan_links plan_order site) $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(wildcard mgmt-agent/lint/*.c))
+	manifest_schema_site manifest_select manifest_slots plan plan_compare plan_links plan_order site) $(patsubst mgmt-agent/%.c,$(agent_out)/obj-linux/%.o,$(wildcard mgmt-agent/lint/*.c))
 $(agent_out)/manifest-lint: $(manifest_lint_objects)
 	$(AGENT_CC) -fsanitize=address,undefined -o $@ $^ $(agent_host_library) -lyaml
 .PHONY: manifest-lint manifest-docs

@@ -68,6 +68,10 @@ static const struct schema_field box_fields[] = {
      .example = "\"" MANIFEST_VERSION "\"",
      .text = "version of this format"},
     {.name = "kind", .required = true, .value = CHOICE(kinds), .example = "\"Box\"", .text = "what this is"},
+    {.name = "uuid",
+     .value = FORM(format_uuid, 36),
+     .example = "\"564d1a2b-0000-1111-2222-333344445555\"",
+     .text = "its UUID, if it has one"},
     {.name = "cpus",
      .required = true,
      .value = LIST(1, FACTS_MAX_CPUS, cpu_value),
@@ -110,7 +114,8 @@ static uint16_t number_of(const struct json_node *object, const char *name)
     return member != NULL ? (uint16_t)member->integer : FACTS_UNKNOWN;
 }
 
-bool box_take(struct facts *facts, struct json *json, const struct json_node *root)
+bool box_take(struct facts *facts, struct manifest_self *self, struct json *json,
+              const struct json_node *root)
 {
     *facts = (struct facts){0};
     if (!manifest_head_check(json, root, &schema_box)) {
@@ -120,6 +125,8 @@ bool box_take(struct facts *facts, struct json *json, const struct json_node *ro
     if (root->faulty) {
         return false;
     }
+    const struct json_node *uuid = json_member(root, "uuid");
+    self->has_uuid = uuid != NULL && address_read_uuid(uuid->string, self->uuid);
     for (const struct json_node *at = json_member(root, "cpus")->child; at != NULL; at = at->next) {
         facts->cpus[facts->cpu_count++] = (struct facts_cpu){schema_flag(&schema_cpu, at, "started"),
                                                              number_of(at, "core"), number_of(at, "node")};

@@ -34,6 +34,7 @@ static struct problem_list problems;
 static struct manifest manifest;
 static struct layout layout;
 static struct facts facts;
+static struct manifest_self self;
 static const struct facts *box;     /* NULL: none was named */
 static const struct json_node *now; /* what is to be compared with; NULL: nothing */
 
@@ -90,7 +91,7 @@ static void document_check(const struct json_node *root)
         site_take(&site, &json, root);
         return;
     }
-    manifest_take(&manifest, &json, root);
+    manifest_take(&manifest, &json, root, box != NULL ? &self : NULL);
     if (box != NULL) {
         layout_check(&layout, &manifest, &json, box);
     }
@@ -196,7 +197,7 @@ static void box_load(const char *path)
     static char text[JSON_MAX_BYTES + 1];
     size_t bytes = file_read(path, text, sizeof(text));
     const struct json_node *root = json_parse(&box_json, path, text, bytes, &problems);
-    if (root == NULL || !box_take(&facts, &box_json, root)) {
+    if (root == NULL || !box_take(&facts, &self, &box_json, root)) {
         print_problems(path);
         exit(EXIT_USAGE);
     }
@@ -209,7 +210,7 @@ static void now_load(const char *path)
     size_t bytes = file_read(path, text, sizeof(text));
     now = json_parse(&now_json, path, text, bytes, &problems);
     if (now != NULL) {
-        manifest_take(&manifest, &now_json, now);
+        manifest_take(&manifest, &now_json, now, NULL);
     }
     if (problems.count > 0) {
         print_problems(path);

@@ -111,8 +111,12 @@ static void manifest_load(struct machine *machine)
                                         "started: copy one to its top folder");
         return;
     }
-    manifest_read(&machine->manifest, &machine->manifest_json, (const char *)module->data, module->bytes,
-                  &machine->problems);
+    struct manifest_self self = {.has_uuid = machine->seed_kind == IDENTITY_UUID};
+    memcpy(self.uuid, machine->seed, sizeof(self.uuid));
+    manifest_take(&machine->manifest, &machine->manifest_json,
+                  json_parse(&machine->manifest_json, "manifest", (const char *)module->data, module->bytes,
+                             &machine->problems),
+                  &self);
     if (!machine->manifest.usable) {
         problem_add(&machine->problems, "manifest: it cannot be used: no partition is started: correct it as "
                                         "said above and restart the box");

@@ -141,7 +141,8 @@ bool manifest_head_check(struct json *json, const struct json_node *root, const 
     return !root->faulty;
 }
 
-void manifest_take(struct manifest *manifest, struct json *json, const struct json_node *root)
+void manifest_take(struct manifest *manifest, struct json *json, const struct json_node *root,
+                   const struct manifest_self *self)
 {
     manifest->count = 0;
     manifest->link_count = 0;
@@ -152,6 +153,10 @@ void manifest_take(struct manifest *manifest, struct json *json, const struct js
     }
     schema_check(json, root, &schema_machine);
     check_references(json, root);
+    manifest->usable = self == NULL || manifest_select(json, root, self);
+    if (!manifest->usable) {
+        return;
+    }
     take_lists(manifest, root);
     manifest_later_check(json, root, &schema_machine);
     for (unsigned i = 0; i < manifest->count; i++) {
@@ -162,5 +167,5 @@ void manifest_take(struct manifest *manifest, struct json *json, const struct js
 void manifest_read(struct manifest *manifest, struct json *json, const char *text, size_t bytes,
                    struct problem_list *problems)
 {
-    manifest_take(manifest, json, json_parse(json, "manifest", text, bytes, problems));
+    manifest_take(manifest, json, json_parse(json, "manifest", text, bytes, problems), NULL);
 }

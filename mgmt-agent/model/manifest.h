@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "model/address.h"
+#include "model/manifest_select.h"
 #include "model/schema.h"
 #include "mullion/abi.h"
 
@@ -81,7 +82,9 @@ void manifest_read(struct manifest *manifest, struct json *json, const char *tex
 /** Checks the first two fields of a document, which say what the others mean. @return whether they fit */
 bool manifest_head_check(struct json *json, const struct json_node *root, const struct schema_object *object);
 
-/** As manifest_read, from a document that has been parsed. */
-void manifest_take(struct manifest *manifest, struct json *json, const struct json_node *root);
+/** As manifest_read, from a document that has been parsed (NULL: it could not be), and of `machines` what is
+ * for this box; self NULL: none of them. */
+void manifest_take(struct manifest *manifest, struct json *json, const struct json_node *root,
+                   const struct manifest_self *self);
 
 #endif

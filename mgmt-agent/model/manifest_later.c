@@ -14,7 +14,10 @@ struct later {
 static const struct later rows[] = {
     {&schema_machine, "site", NULL, "read the site configuration from a manifest"},
     {&schema_machine, "networks", NULL, "build networks besides \"uplink\""},
-    {&schema_machine, "machines", NULL, "select by box"},
+    {&schema_selection, "site", NULL, "read the site configuration from a manifest"},
+    {&schema_selection, "networks", NULL, "build networks besides \"uplink\""},
+    {&schema_match, "serial", NULL, "know the box's serial number"},
+    {&schema_match, "mac", NULL, "know the box's ports when it reads the manifest"},
     {&schema_partition, "cpus", "{}", "share a CPU by time slots"},
     {&schema_partition, "smt", NULL, "know which CPUs share a core"},
     {&schema_partition, "numa", NULL, "know which memory is near which CPU"},

@@ -138,6 +138,7 @@ static const struct schema_field match_fields[] = {
      .value = FORM(format_uuid, 36),
      .example = "\"564d1a2b-0000-1111-2222-333344445555\"",
      .text = "the box's UUID (SMBIOS type 1)",
+     .since = "0.1",
      .effect = EFFECT_RESTART_BOX},
     {.name = "serial",
      .value = TEXT(1, 63),
@@ -215,6 +216,7 @@ static const struct schema_field selection_fields[] = {
      .value = OBJECT(schema_match),
      .example = "{\"serial\": \"CZJ12345\"}",
      .text = "the box that this is for",
+     .since = "0.1",
      .effect = EFFECT_RESTART_BOX},
     BODY(false),
 };
@@ -244,6 +246,7 @@ static const struct schema_field machine_fields[] = {
      .otherwise = "[]",
      .example = "[{\"match\": {\"serial\": \"CZJ12345\"}, \"partitions\": []}]",
      .text = "one file for a rack: what is different on single boxes",
+     .since = "0.1",
      .effect = EFFECT_RESTART_BOX},
 };
 

@@ -85,7 +85,7 @@ static void documented_examples_are_valid(void **state)
         check("docs/manifest.md", begin, (size_t)(end - begin));
         count++;
     }
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 3);
 }
 
 int main(void)

@@ -33,15 +33,20 @@ static void agent_begin(void)
     machine_bring_up(&machine);
 }
 
-static void boot(const char *manifest)
+static void boot_as(const char *manifest, const char *site_words)
 {
     test_pvh_make(kernel);
     model_boot(4);
     model_add_module("image vmlinux", kernel, sizeof(kernel));
     model_add_module("manifest", manifest, strlen(manifest));
     static const char site[] = "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Site\",\"name\":\"box\"}";
-    model_add_module("site", site, strlen(site));
+    model_add_module(site_words, site, strlen(site));
     agent_begin();
+}
+
+static void boot(const char *manifest)
+{
+    boot_as(manifest, "site");
 }
 
 /* Passes the model's events on, as the main loop does. */
@@ -572,6 +577,34 @@ static void shutdown_without_a_register_stops_nothing(void **state)
     assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
 }
 
+/* One file for a rack: each box finds itself by its UUID. */
+static void machine_takes_what_is_for_this_box(void **state)
+{
+    static const char rack[] = HEAD ALPHA "}],\"machines\":["
+                                          "{\"match\":{\"uuid\":\"12345678-1234-5678-9abc-def012345678\"},"
+                                          "\"partitions\":[" BETA "}]}]}";
+    static const struct {
+        const char *words, *partition;
+    } boxes[] = {{"site uuid=12345678-1234-5678-9ABC-DEF012345678", "beta"},
+                 {"site uuid=12345678-1234-5678-9abc-def012345679", "alpha"},
+                 {"site uuid=00000000-0000-0000-0000-000000000000", "alpha"},
+                 {"site", "alpha"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(boxes); i++) {
+        boot_as(rack, boxes[i].words);
+        assert_int_equal(machine.partition_count, 1);
+        assert_int_equal(named(boxes[i].partition)->phase, PHASE_RUNNING);
+    }
+}
+
+static void machine_that_cannot_find_itself_starts_nothing(void **state)
+{
+    (void)state;
+    boot(HEAD ALPHA "}],\"machines\":[{\"match\":{\"serial\":\"X1\"},\"partitions\":[]}]}");
+    assert_int_equal(machine.partition_count, 0);
+    assert_int_equal(machine.problems.count > 0, 1);
+}
+
 static void console_edits_a_line(void **state)
 {
     static const char typed[] = "he\x1b[Axx\b\x1bOB\x1b[1;5C\x7flp\r\n";
@@ -628,6 +661,8 @@ int main(void)
         cmocka_unit_test(machine_restarted_agent_catches_up_with_what_ended_meanwhile),
         cmocka_unit_test(machine_restarted_agent_finishes_what_was_half_done),
         cmocka_unit_test(machine_attach_passes_bytes_both_ways),
+        cmocka_unit_test(machine_takes_what_is_for_this_box),
+        cmocka_unit_test(machine_that_cannot_find_itself_starts_nothing),
         cmocka_unit_test(console_edits_a_line),
     };
     return cmocka_run_group_tests_name("agent_machine", tests, NULL, NULL);
