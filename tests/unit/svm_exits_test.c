@@ -5,38 +5,10 @@
  */
 #include "core/exits.h"
 #include "unit.h"
+#include "verdicts.h"
 #include "x86/svm/svm.h"
 
 #include <string.h>
-
-static const char *handler; /* the verdict that was called last */
-
-#define VERDICT(name)                                                                                        \
-    void exit_##name(struct vcpu *vcpu)                                                                      \
-    {                                                                                                        \
-        (void)vcpu;                                                                                          \
-        handler = #name;                                                                                     \
-    }
-
-VERDICT(interrupt)
-VERDICT(cpuid)
-VERDICT(hlt)
-VERDICT(port)
-VERDICT(msr_read)
-VERDICT(msr_write)
-VERDICT(mmio)
-VERDICT(hypercall)
-VERDICT(cr_write)
-VERDICT(xsetbv)
-VERDICT(exception)
-VERDICT(undefined)
-VERDICT(protection)
-VERDICT(ignore)
-VERDICT(refuse)
-VERDICT(unknown)
-VERDICT(shutdown)
-VERDICT(entry_failed)
-VERDICT(machine_check)
 
 void svm_nmi_handler_ends(struct vcpu *vcpu)
 {

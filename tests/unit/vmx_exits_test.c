@@ -14,6 +14,7 @@ static uint64_t dr6;
 #include "fake_hvm.h"
 #include "fake_vmcs.h"
 #include "unit.h"
+#include "verdicts.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -22,35 +23,7 @@ static uint64_t dr6;
 
 #define CR4_ALLOWED 0x3706bfull /* PAE, PGE ... : not MCE, not VMXE */
 
-static const char *handler; /* the verdict that was called last */
 static unsigned dumps, host_nmis;
-
-#define VERDICT(name)                                                                                        \
-    void exit_##name(struct vcpu *vcpu)                                                                      \
-    {                                                                                                        \
-        (void)vcpu;                                                                                          \
-        handler = #name;                                                                                     \
-    }
-
-VERDICT(interrupt)
-VERDICT(cpuid)
-VERDICT(hlt)
-VERDICT(port)
-VERDICT(msr_read)
-VERDICT(msr_write)
-VERDICT(mmio)
-VERDICT(hypercall)
-VERDICT(cr_write)
-VERDICT(xsetbv)
-VERDICT(exception)
-VERDICT(undefined)
-VERDICT(protection)
-VERDICT(ignore)
-VERDICT(refuse)
-VERDICT(unknown)
-VERDICT(shutdown)
-VERDICT(entry_failed)
-VERDICT(machine_check)
 
 void vmx_dump(const struct vcpu *vcpu)
 {
