@@ -202,6 +202,7 @@ gdt:
     .quad 0x00cff3000000ffff            /* 0x30 user data */
     .quad 0x00affb000000ffff            /* 0x38 user code, 64-bit */
     .quad 0, 0                          /* 0x40 TSS */
+    .fill 6, 8                          /* 0x50 filled by mode_table.c */
 gdt_pointer:
     .word . - gdt - 1
     .quad gdt

@@ -43,9 +43,9 @@ struct row {
 
 /* Tables of rows, one per file. */
 extern const struct row rows_cpu[], rows_msr[], rows_port[], rows_memory[], rows_apic[], rows_mode[],
-    rows_ring[];
+    rows_table[], rows_ring[];
 extern const size_t rows_cpu_count, rows_msr_count, rows_port_count, rows_memory_count, rows_apic_count,
-    rows_mode_count, rows_ring_count;
+    rows_mode_count, rows_table_count, rows_ring_count;
 
 /* console.c */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -59,6 +59,8 @@ void console_read_line(char *line, size_t bytes);
 extern volatile uint64_t interrupt_count[256];
 extern volatile uint64_t fault_error, fault_rip;
 void trap_init(void);
+/** Back to the long mode's task register. */
+void trap_load_tss(void);
 /** Vector `vector` uses interrupt stack 1, with its top at `stack`; 0: back to the normal stack. */
 void trap_set_stack(unsigned vector, uint64_t stack);
 /** Is there an x2APIC to work with (there is none under an emulator without Mullion)? */

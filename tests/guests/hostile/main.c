@@ -12,7 +12,7 @@ static const struct {
 } tables[] = {
     {rows_cpu, &rows_cpu_count},       {rows_msr, &rows_msr_count},   {rows_port, &rows_port_count},
     {rows_memory, &rows_memory_count}, {rows_apic, &rows_apic_count}, {rows_mode, &rows_mode_count},
-    {rows_ring, &rows_ring_count},
+    {rows_table, &rows_table_count},   {rows_ring, &rows_ring_count},
 };
 
 void hostile_main(void) __attribute__((noreturn));

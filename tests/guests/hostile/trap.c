@@ -102,7 +102,7 @@ void trap_set_stack(unsigned vector, uint64_t stack)
     idt[vector].ist = stack != 0 ? 1 : 0;
 }
 
-static void tss_load(void)
+void trap_load_tss(void)
 {
     const uint64_t base = (uint64_t)&tss;
     tss.rsp[0] = (uint64_t)(kernel_stack + sizeof kernel_stack);
@@ -131,7 +131,7 @@ void trap_init(void)
     }
     const struct table_pointer pointer = {sizeof idt - 1, (uint64_t)idt};
     __asm__ volatile("lidt %0" : : "m"(pointer));
-    tss_load();
+    trap_load_tss();
     timer_init();
 }
 
