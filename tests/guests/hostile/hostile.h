@@ -42,10 +42,10 @@ struct row {
 };
 
 /* Tables of rows, one per file. */
-extern const struct row rows_cpu[], rows_msr[], rows_port[], rows_memory[], rows_apic[], rows_mode[],
-    rows_table[], rows_ring[];
-extern const size_t rows_cpu_count, rows_msr_count, rows_port_count, rows_memory_count, rows_apic_count,
-    rows_mode_count, rows_table_count, rows_ring_count;
+extern const struct row rows_cpu[], rows_control[], rows_msr[], rows_port[], rows_memory[], rows_apic[],
+    rows_mode[], rows_table[], rows_task[], rows_ring[];
+extern const size_t rows_cpu_count, rows_control_count, rows_msr_count, rows_port_count, rows_memory_count,
+    rows_apic_count, rows_mode_count, rows_table_count, rows_task_count, rows_ring_count;
 
 /* console.c */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -54,6 +54,10 @@ void report(const char *verdict, const char *format, ...) __attribute__((format(
 void console_start_row(const char *name);
 /** Reads a line typed on the console, without its end. */
 void console_read_line(char *line, size_t bytes);
+
+/* rows_cpu.c */
+/** Intel's CPU, whose hypercall instruction is VMCALL; AMD's is VMMCALL. */
+bool cpu_is_intel(void);
 
 /* trap.c */
 extern volatile uint64_t interrupt_count[256];
@@ -83,6 +87,13 @@ void recover(int result) __attribute__((noreturn));
 extern uint64_t recovery_rsp, start_info;
 extern uint64_t gdt[], pml4[], pd_window[];
 extern char trap_stubs[];
+
+/* mode_table.c */
+/** Makes all ready for the next two; a gate is one of that mode's IDT. */
+void mode_prepare_protected32(void);
+void mode_gate_protected32(unsigned vector, uint64_t gate);
+/** Runs the code in 32-bit protected mode without paging, until an exception or INT VECTOR_END. */
+void mode_run_protected32(const uint8_t *code, size_t bytes);
 
 /* rows_memory.c */
 /** Maps the 2 MiB that hold `gpa` at a fixed place; returns where `gpa` itself appears. */

@@ -10,9 +10,10 @@ static const struct {
     const struct row *rows;
     const size_t *count;
 } tables[] = {
-    {rows_cpu, &rows_cpu_count},       {rows_msr, &rows_msr_count},   {rows_port, &rows_port_count},
-    {rows_memory, &rows_memory_count}, {rows_apic, &rows_apic_count}, {rows_mode, &rows_mode_count},
-    {rows_table, &rows_table_count},   {rows_ring, &rows_ring_count},
+    {rows_cpu, &rows_cpu_count},   {rows_control, &rows_control_count}, {rows_msr, &rows_msr_count},
+    {rows_port, &rows_port_count}, {rows_memory, &rows_memory_count},   {rows_apic, &rows_apic_count},
+    {rows_mode, &rows_mode_count}, {rows_table, &rows_table_count},     {rows_task, &rows_task_count},
+    {rows_ring, &rows_ring_count},
 };
 
 void hostile_main(void) __attribute__((noreturn));

@@ -98,7 +98,7 @@
     TABLE mode_cases16
     .section .rodata.mode_code, "a"
     .code16
-#include "mode_instructions.h"
+#include "mode_instructions.inc"
     TABLE_END
 
 #undef ADDRESS
@@ -107,7 +107,7 @@
     TABLE mode_cases32
     .section .rodata.mode_code, "a"
     .code32
-#include "mode_instructions.h"
+#include "mode_instructions.inc"
     TABLE_END
 
 #undef ABSOLUTE
@@ -122,7 +122,7 @@
     TABLE mode_cases64
     .section .rodata.mode_code, "a"
     .code64
-#include "mode_instructions.h"
+#include "mode_instructions.inc"
     TABLE_END
 
     .section .note.GNU-stack, "", @progbits

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every instruction that exits, in every CPU mode: each ends as the manual says, at the right RIP, with the right frame
- * on the stack, and changes the registers that it should and no others. One row per mode; what each instruction did is
- * printed, and compared with docs/hostile.md by the test.
+ * Every instruction that exits, in every CPU mode: each ends as the manual says, at the right RIP, with the
+ * right frame on the stack, and changes the registers that it should and no others. One row per mode; what
+ * each instruction did is printed, and compared with docs/hostile.md by the test.
  */
 #include "mode_table.h"
 #include "hostile.h"
@@ -18,14 +18,14 @@
 #define ESP         4u
 #define EBP         5u
 #define FLAGS_IN    0x8d7ull /* all arithmetic flags set */
-#define CR4_TSD_OFF 0ull
-#define SELECT      0xa5u /* what the IO-APIC's select register holds before each instruction */
+#define SELECT      0xa5u    /* what the IO-APIC's select register holds before each instruction */
 #define TIMER_TICKS 1000000u
 #define LINE_CASES  6u
 
 /* The begin of mode_switch.S. */
 struct mode_block {
-    uint64_t gpr[GPRS], rip, rflags, cr0, cr3, cr4, enter, code_selector, data_selector, trampoline, resume_error;
+    uint64_t gpr[GPRS], rip, rflags, cr0, cr3, cr4, enter, code_selector, data_selector, trampoline,
+        resume_error;
     uint64_t host_cr0, host_cr3, host_cr4, idt_pointer[2], host_idt_pointer[2];
     uint64_t out_gpr[GPRS], out_cr0, resume, host_rsp;
 };
@@ -44,13 +44,24 @@ struct mode {
     bool paging, pae;
 };
 
-enum { MODE_REAL, MODE_PROTECTED16, MODE_PROTECTED32, MODE_PAGED32, MODE_PAE, MODE_COMPAT16, MODE_COMPAT32, MODE_LONG,
-       MODE_V86 };
+enum {
+    MODE_REAL,
+    MODE_PROTECTED16,
+    MODE_PROTECTED32,
+    MODE_PAGED32,
+    MODE_PAE,
+    MODE_COMPAT16,
+    MODE_COMPAT32,
+    MODE_LONG,
+    MODE_V86
+};
 
 static const struct mode modes[] = {
     [MODE_REAL] = {"real", 16, 0, ENTER_REAL, 0, SELECTOR_DATA16, false, false},
-    [MODE_PROTECTED16] = {"protected16", 16, 16, ENTER_PROTECTED, SELECTOR_CODE16, SELECTOR_DATA16, false, false},
-    [MODE_PROTECTED32] = {"protected32", 32, 32, ENTER_PROTECTED, SELECTOR_CODE32, SELECTOR_DATA32, false, false},
+    [MODE_PROTECTED16] = {"protected16", 16, 16, ENTER_PROTECTED, SELECTOR_CODE16, SELECTOR_DATA16, false,
+                          false},
+    [MODE_PROTECTED32] = {"protected32", 32, 32, ENTER_PROTECTED, SELECTOR_CODE32, SELECTOR_DATA32, false,
+                          false},
     [MODE_PAGED32] = {"paged32", 32, 32, ENTER_PROTECTED, SELECTOR_CODE32, SELECTOR_DATA32, true, false},
     [MODE_PAE] = {"pae", 32, 32, ENTER_PROTECTED, SELECTOR_CODE32, SELECTOR_DATA32, true, true},
     [MODE_COMPAT16] = {"compat16", 16, 64, ENTER_LONG, SELECTOR_CODE16, SELECTOR_DATA16, true, true},
@@ -71,11 +82,12 @@ extern const struct mode_case mode_cases16[], mode_cases32[], mode_cases64[];
 
 static struct mode_block *const block = (struct mode_block *)BLOCK_BASE;
 static uint64_t idts[4][2 * BLOCK_VECTORS] __attribute__((aligned(16))); /* by gate_index() */
-static uint32_t page_directory[1024] __attribute__((aligned(4096)));     /* 4 MiB pages, the first 4 MiB in small ones */
+static uint32_t page_directory[1024]
+    __attribute__((aligned(4096))); /* 4 MiB pages, the first 4 MiB in small ones */
 static uint32_t page_table[1024] __attribute__((aligned(4096)));
 static uint64_t pae_pointers[4] __attribute__((aligned(32)));
 static uint32_t tss32[64]; /* 104 bytes, then the map of the ports 0 to 0xff: all allowed */
-static bool intel, has_xsave;
+static bool has_xsave;
 
 static unsigned bits_index(unsigned bits)
 {
@@ -97,7 +109,8 @@ static uint64_t gate(uint64_t selector, uint64_t type, uint64_t offset)
     return offset | selector << 16 | type << 40;
 }
 
-/* All gates may be called from ring 3, as INT in virtual-8086 mode wants it. Real mode has pairs of IP and CS. */
+/* All gates may be called from ring 3, as INT in virtual-8086 mode wants it. Real mode has pairs of IP and
+ * CS. */
 static void idts_fill(void)
 {
     uint32_t *real = (uint32_t *)idts[3];
@@ -145,8 +158,6 @@ static void block_prepare(void)
     for (const uint8_t *from = block_begin; from < block_end; from++) {
         *to++ = *from;
     }
-    cpuid(0, 0, leaf);
-    intel = leaf[2] == 0x6c65746e; /* "ntel" */
     cpuid(1, 0, leaf);
     has_xsave = (leaf[2] & 1u << 26) != 0;
     idts_fill();
@@ -195,7 +206,7 @@ static void code_copy(const struct mode_case *c)
         to[i] = c->code[i];
     }
     if ((c->end & (CALL_OWN | CALL_OTHER)) != 0) {
-        to[c->insn + 2] = intel == ((c->end & CALL_OWN) != 0) ? 0xc1 : 0xd9; /* VMCALL, VMMCALL */
+        to[c->insn + 2] = cpu_is_intel() == ((c->end & CALL_OWN) != 0) ? 0xc1 : 0xd9; /* VMCALL, VMMCALL */
     }
 }
 
@@ -234,7 +245,9 @@ static uint64_t pop(uint64_t *at, unsigned bits)
 {
     const uint64_t address = *at;
     *at += bits / 8;
-    return bits == 16 ? *(const uint16_t *)address : bits == 32 ? *(const uint32_t *)address : *(const uint64_t *)address;
+    return bits == 16   ? *(const uint16_t *)address
+           : bits == 32 ? *(const uint32_t *)address
+                        : *(const uint64_t *)address;
 }
 
 static bool vector_has_error(uint64_t vector)
@@ -275,7 +288,8 @@ static uint64_t merged(uint64_t old, uint64_t value, unsigned shift, uint64_t ma
 
 static void expect_load(const struct mode_case *c, uint64_t *gpr)
 {
-    const uint64_t value = (c->check & ECAM) != 0 ? *(volatile uint32_t *)window_map(MACHINE_ECAM_BASE) : c->value;
+    const uint64_t value =
+        (c->check & ECAM) != 0 ? *(volatile uint32_t *)window_map(MACHINE_ECAM_BASE) : c->value;
     switch (c->check & CHECK_KIND) {
     case CHECK_LOAD8:
         gpr[EAX] = merged(gpr[EAX], value, 0, 0xff);
@@ -371,7 +385,8 @@ static struct expectation expect_end(const struct mode *mode, const struct mode_
     const uint64_t insn = BLOCK_CODE + c->insn;
     struct expectation e = {c->end & END_VECTOR, insn, insn, (c->end & END_BEHIND) != 0};
     if (mode->enter == ENTER_V86 && (c->end & RING0) != 0) {
-        return (struct expectation){VECTOR_GP, BLOCK_CODE, insn, false}; /* the set-up may be privileged, too */
+        return (struct expectation){VECTOR_GP, BLOCK_CODE, insn,
+                                    false}; /* the set-up may be privileged, too */
     }
     if ((c->end & XSAVE) != 0 && !has_xsave) {
         e.vector = VECTOR_UD;
@@ -449,41 +464,91 @@ static const char *fault_of(const struct mode *mode, const struct mode_case *c, 
 static void case_explain(const struct mode *mode, const struct mode_case *c, const struct frame *f)
 {
     const unsigned r = wrong_register(mode, c, expect_end(mode, c).completed);
-    print("# %s: vector=%lx error=%lx rip=+%lx cs=%lx flags=%lx stack=%lx select=%x", c->name, f->vector, f->error,
-          f->rip - BLOCK_CODE, f->cs, f->rflags, f->end, *ioapic());
+    print("# %s: vector=%lx error=%lx rip=+%lx cs=%lx flags=%lx stack=%lx select=%x", c->name, f->vector,
+          f->error, f->rip - BLOCK_CODE, f->cs, f->rflags, f->end, *ioapic());
     if (r < GPRS) {
         print(" gpr%u=%lx", r, block->out_gpr[r]);
     }
     print("\n");
 }
 
-static void mode_table_run(unsigned number)
+struct tally {
+    unsigned run, wrong, on_line;
+};
+
+static void case_check(const struct mode *mode, const struct mode_case *c, struct tally *tally)
 {
-    const struct mode *mode = &modes[number];
-    unsigned run = 0;
-    unsigned wrong = 0;
+    case_run(mode, c);
+    const struct frame f = frame_read(mode);
+    const char *fault = fault_of(mode, c, &f);
+    tally->run++;
+    if (tally->on_line++ % LINE_CASES == 0) {
+        print("\nDID %s", mode->name);
+    }
+    print(" %s=%s", c->name, vector_name(f.vector));
+    if (fault != NULL) {
+        tally->wrong++;
+        print("!%s\n", fault);
+        case_explain(mode, c, &f);
+        print("DID %s", mode->name);
+    }
+    if (f.vector == TIMER_VECTOR && (c->end & TIMER) != 0) {
+        msr_write(X2APIC_EOI, 0);
+    }
+}
+
+/* Only those that are single-stepped, or only the others. */
+static void cases_check(const struct mode *mode, bool stepped, struct tally *tally)
+{
     block_prepare();
     block_set_mode(mode);
+    tally->on_line = 0;
     for (const struct mode_case *c = cases_of(mode); c->name != NULL; c++) {
-        if ((c->check & MMIO) != 0 && mode->enter == ENTER_V86) {
-            continue;
-        }
-        case_run(mode, c);
-        const struct frame f = frame_read(mode);
-        const char *fault = fault_of(mode, c, &f);
-        print("%s%s=%s", run++ % LINE_CASES == 0 ? "\nDID " : " ", c->name, vector_name(f.vector));
-        if (fault != NULL) {
-            wrong++;
-            print("!%s\n", fault);
-            case_explain(mode, c, &f);
-        }
-        if (f.vector == TIMER_VECTOR && (c->end & TIMER) != 0) {
-            msr_write(X2APIC_EOI, 0);
+        const bool has_device = (c->check & MMIO) == 0 || mode->enter != ENTER_V86;
+        if (has_device && ((c->end & STEPPED) != 0) == stepped) {
+            case_check(mode, c, tally);
         }
     }
     print("\n");
+}
+
+static void tally_report(const struct tally *tally)
+{
+    report(tally->wrong == 0 ? "exact" : "wrong", "instructions=%u wrong=%u", tally->run, tally->wrong);
+}
+
+static void mode_table_run(unsigned number)
+{
+    struct tally tally = {0};
+    cases_check(&modes[number], false, &tally);
     timer_sleep(TIMER_TICKS); /* takes what a HLT that faulted has left pending */
-    report(wrong == 0 ? "exact" : "wrong", "instructions=%u wrong=%u", run, wrong);
+    tally_report(&tally);
+}
+
+static void row_single_step(void)
+{
+    struct tally tally = {0};
+    for (size_t i = 0; i < ARRAY_COUNT(modes); i++) {
+        cases_check(&modes[i], true, &tally);
+    }
+    tally_report(&tally);
+}
+
+void mode_prepare_protected32(void)
+{
+    block_prepare();
+    block_set_mode(&modes[MODE_PROTECTED32]);
+}
+
+void mode_gate_protected32(unsigned vector, uint64_t value)
+{
+    idts[bits_index(32)][vector] = value;
+}
+
+void mode_run_protected32(const uint8_t *code, size_t bytes)
+{
+    const struct mode_case c = {.code = code, .length = (uint8_t)bytes};
+    case_run(&modes[MODE_PROTECTED32], &c);
 }
 
 static void row_real(void)
@@ -541,5 +606,6 @@ const struct row rows_table[] = {
     {"mode-compat32", row_compat32, false},
     {"mode-long", row_long, false},
     {"mode-v86", row_v86, false},
+    {"single-step", row_single_step, false},
 };
 const size_t rows_table_count = ARRAY_COUNT(rows_table);

@@ -15,12 +15,12 @@
 #define CALL_OWN   0x8000 /* the hypercall instruction of the CPU's vendor takes the place of the code */
 #define CALL_OTHER 0x10000
 
-#define END_DONE  (VECTOR_END | END_BEHIND)
-#define END_GP    (13 | END_ERROR | RING0)
-#define END_UD    6
-#define END_STEP  (1 | END_BEHIND | STEPPED)
+#define END_DONE         (VECTOR_END | END_BEHIND)
+#define END_GP           (13 | END_ERROR | RING0)
+#define END_UD           6
+#define END_STEP         (1 | END_BEHIND | STEPPED)
 #define END_TRAP(vector) ((vector) | END_BEHIND)
-#define END_TIMER (0x40 | END_BEHIND | RING0 | TIMER)
+#define END_TIMER        (0x40 | END_BEHIND | RING0 | TIMER)
 
 /* Registers that the instruction changes, and to what. */
 #define CHECK_SAME   0
@@ -34,7 +34,7 @@
 #define CHECK_LOAD16 8
 #define CHECK_LOAD32 9
 #define CHECK_LOADH  10
-#define CHECK_STORE  11   /* the IO-APIC's select register: the row's value */
+#define CHECK_STORE  11 /* the IO-APIC's select register: the row's value */
 #define CHECK_KIND   0xff
 #define MMIO         0x100 /* not in virtual-8086 mode: no device lies below 1 MiB */
 #define ECAM         0x200 /* the value is the host bridge's identity */

@@ -7,7 +7,7 @@ HOSTILE_OBJECTS := $(patsubst $(HOSTILE_DIR)/%,$(GUESTS)/hostile/%.o,$(HOSTILE_S
 HOSTILE_CFLAGS := -std=c17 -O2 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -Wall -Wextra $(WERROR_FLAG) -Wconversion -Wshadow
 
-$(GUESTS)/hostile/%.o: $(HOSTILE_DIR)/% $(wildcard $(HOSTILE_DIR)/*.h) vmm/include/mullion/abi.h \
+$(GUESTS)/hostile/%.o: $(HOSTILE_DIR)/% $(wildcard $(HOSTILE_DIR)/*.h $(HOSTILE_DIR)/*.inc) vmm/include/mullion/abi.h \
 		vmm/include/mullion/machine.h
 	@mkdir -p $(@D)
 	$(CC) $(HOSTILE_CFLAGS) -Ivmm/include -c -o $@ $<

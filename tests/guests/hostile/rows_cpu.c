@@ -8,6 +8,9 @@
 #define NAME_BYTES       48
 #define CODE_BYTES       16
 #define RET              0xc3
+#define VENDOR_CALL      0 /* stands for the other vendor's hypercall instruction */
+#define VMCALL           0xc1
+#define VMMCALL          0xd9
 #define DEBUG_LOOPS      1000u
 #define CR4_OSXSAVE      (1ull << 18)
 
@@ -17,15 +20,17 @@ struct code {
     uint8_t bytes[6];
 };
 
+/* AMD's own: a CPU that knows them may look at the ring before anything else. */
+static const struct code svm_code[] = {
+    {"vmrun", 3, {0x0f, 0x01, 0xd8}},   {"vmload", 3, {0x0f, 0x01, 0xda}},
+    {"vmsave", 3, {0x0f, 0x01, 0xdb}},  {"stgi", 3, {0x0f, 0x01, 0xdc}},
+    {"clgi", 3, {0x0f, 0x01, 0xdd}},    {"skinit", 3, {0x0f, 0x01, 0xde}},
+    {"invlpga", 3, {0x0f, 0x01, 0xdf}}, {"invlpgb", 3, {0x0f, 0x01, 0xfe}},
+    {"tlbsync", 3, {0x0f, 0x01, 0xff}},
+};
+
 static const struct code virt_code[] = {
-    {"vmrun", 3, {0x0f, 0x01, 0xd8}},
-    {"vmload", 3, {0x0f, 0x01, 0xda}},
-    {"vmsave", 3, {0x0f, 0x01, 0xdb}},
-    {"stgi", 3, {0x0f, 0x01, 0xdc}},
-    {"clgi", 3, {0x0f, 0x01, 0xdd}},
-    {"skinit", 3, {0x0f, 0x01, 0xde}},
-    {"invlpga", 3, {0x0f, 0x01, 0xdf}},
-    {"vmcall", 3, {0x0f, 0x01, 0xc1}},
+    {"hypercall-other", 3, {0x0f, 0x01, VENDOR_CALL}},
     {"vmlaunch", 3, {0x0f, 0x01, 0xc2}},
     {"vmresume", 3, {0x0f, 0x01, 0xc3}},
     {"vmxoff", 3, {0x0f, 0x01, 0xc4}},
@@ -46,8 +51,10 @@ static const struct code virt_code[] = {
     {"rsm", 2, {0x0f, 0xaa}},
     {"getsec", 2, {0x0f, 0x37}},
     {"encls", 3, {0x0f, 0x01, 0xcf}},
-    {"invlpgb", 3, {0x0f, 0x01, 0xfe}},
-    {"tlbsync", 3, {0x0f, 0x01, 0xff}},
+    {"tdcall", 4, {0x66, 0x0f, 0x01, 0xcc}},
+    {"seamret", 4, {0x66, 0x0f, 0x01, 0xcd}},
+    {"seamops", 4, {0x66, 0x0f, 0x01, 0xce}},
+    {"seamcall", 4, {0x66, 0x0f, 0x01, 0xcf}},
 };
 
 static const struct code cache_code[] = {
@@ -60,11 +67,21 @@ static const struct code cache_code[] = {
 static uint8_t code_buffer[CODE_BYTES] __attribute__((aligned(64)));
 static uint8_t operand[4096] __attribute__((aligned(4096)));
 
+bool cpu_is_intel(void)
+{
+    uint32_t leaf[4];
+    cpuid(0, 0, leaf);
+    return leaf[2] == 0x6c65746e; /* "ntel" */
+}
+
 static int code_run(const struct code *code, bool user)
 {
     size_t at = 0;
     for (; at < code->length; at++) {
         code_buffer[at] = code->bytes[at];
+    }
+    if (code->length == 3 && code->bytes[2] == VENDOR_CALL) {
+        code_buffer[2] = cpu_is_intel() ? VMMCALL : VMCALL;
     }
     code_buffer[at] = RET;
     __asm__ volatile("" : : : "memory");
@@ -90,34 +107,52 @@ static const char *verdict_of(int vector)
     }
 }
 
-static void codes_run(const struct code *codes, size_t count, const char *prefix, bool user)
+/* One row per instruction, named prefix + its name. */
+static void code_start_row(const struct code *code, bool user)
 {
     static char name[NAME_BYTES];
+    size_t at = 0;
+    for (const char *c = user ? "user-" : "insn-"; *c != '\0'; c++) {
+        name[at++] = *c;
+    }
+    for (const char *c = code->name; *c != '\0'; c++) {
+        name[at++] = *c;
+    }
+    name[at] = '\0';
+    console_start_row(name);
+}
+
+static void codes_run(const struct code *codes, size_t count, bool user)
+{
     for (size_t i = 0; i < count; i++) {
-        size_t at = 0;
-        for (const char *c = prefix; *c != '\0'; c++) {
-            name[at++] = *c;
-        }
-        for (const char *c = codes[i].name; *c != '\0'; c++) {
-            name[at++] = *c;
-        }
-        name[at] = '\0';
-        console_start_row(name);
+        code_start_row(&codes[i], user);
         const int vector = code_run(&codes[i], user);
         report(verdict_of(vector), "vector=%d", vector);
     }
 }
 
+static void svm_codes_run_user(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(svm_code); i++) {
+        code_start_row(&svm_code[i], true);
+        const int vector = code_run(&svm_code[i], true);
+        const bool refused = vector == VECTOR_UD || vector == VECTOR_GP;
+        report(refused ? "refused" : verdict_of(vector), "vector=%d", vector);
+    }
+}
+
 static void row_instructions(void)
 {
-    codes_run(virt_code, ARRAY_COUNT(virt_code), "insn-", false);
-    codes_run(cache_code, ARRAY_COUNT(cache_code), "insn-", false);
+    codes_run(svm_code, ARRAY_COUNT(svm_code), false);
+    codes_run(virt_code, ARRAY_COUNT(virt_code), false);
+    codes_run(cache_code, ARRAY_COUNT(cache_code), false);
 }
 
 static void row_user_instructions(void)
 {
-    codes_run(virt_code, ARRAY_COUNT(virt_code), "user-", true);
-    codes_run(cache_code, ARRAY_COUNT(cache_code), "user-", true);
+    svm_codes_run_user();
+    codes_run(virt_code, ARRAY_COUNT(virt_code), true);
+    codes_run(cache_code, ARRAY_COUNT(cache_code), true);
 }
 
 static void xsetbv(uint32_t index, uint64_t value)
@@ -176,51 +211,6 @@ static void row_xsetbv_good(void)
 static void cr0_write(uint64_t value)
 {
     __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
-}
-
-static void cr4_write(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
-}
-
-static void cr8_write(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr8" : : "r"(value) : "memory");
-}
-
-static void refusals_report(void (*write)(uint64_t), const uint64_t *values, size_t count)
-{
-    unsigned accepted = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (attempt(write, values[i]) != VECTOR_GP) {
-            accepted++;
-            print("# value %lx is taken\n", values[i]);
-        }
-    }
-    report(accepted == 0 ? "#GP" : "accepted", "values=%lu accepted=%u", count, accepted);
-}
-
-static void row_cr0_reserved(void)
-{
-    uint64_t cr0;
-    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-    const uint64_t values[] = {cr0 & ~1ull, cr0 | 1ull << 29, cr0 | 1ull << 32, cr0 | 1ull << 63};
-    refusals_report(cr0_write, values, ARRAY_COUNT(values));
-}
-
-static void row_cr4_reserved(void)
-{
-    uint64_t cr4;
-    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-    const uint64_t values[] = {cr4 & ~0x20ull,   cr4 | 1ull << 13, cr4 | 1ull << 14, cr4 | 1ull << 15,
-                               cr4 | 1ull << 19, cr4 | 1ull << 31, cr4 | 1ull << 32, cr4 | 1ull << 63};
-    refusals_report(cr4_write, values, ARRAY_COUNT(values));
-}
-
-static void row_cr8_reserved(void)
-{
-    static const uint64_t values[] = {16, 1ull << 32, ~0ull};
-    refusals_report(cr8_write, values, ARRAY_COUNT(values));
 }
 
 static volatile uint64_t watched;
@@ -360,10 +350,16 @@ static void row_cpuid_features(void)
     report(shown == 0 ? "zero" : "answered", "bits=%u", shown);
 }
 
-static int64_t vmmcall(uint64_t number, uint64_t argument)
+static bool calls_by_vmcall;
+
+static int64_t hypercall(uint64_t number, uint64_t argument)
 {
     int64_t result;
-    __asm__ volatile("vmmcall" : "=a"(result) : "a"(number), "D"(argument) : "memory");
+    if (calls_by_vmcall) {
+        __asm__ volatile("vmcall" : "=a"(result) : "a"(number), "D"(argument) : "memory");
+    } else {
+        __asm__ volatile("vmmcall" : "=a"(result) : "a"(number), "D"(argument) : "memory");
+    }
     return result;
 }
 
@@ -377,13 +373,13 @@ static void hypercalls_try(uint64_t unused)
         0x1000};
     for (uint64_t number = 0; number < MULLION_CALL_COUNT + 4; number++) {
         for (size_t i = 0; i < ARRAY_COUNT(arguments); i++) {
-            if (vmmcall(number, arguments[i]) != -MULLION_E_PERMISSION) {
+            if (hypercall(number, arguments[i]) != -MULLION_E_PERMISSION) {
                 hypercalls_granted++;
             }
         }
     }
     for (unsigned bit = 5; bit < 64; bit++) {
-        if (vmmcall(1ull << bit, (uint64_t)operand) != -MULLION_E_PERMISSION) {
+        if (hypercall(1ull << bit, (uint64_t)operand) != -MULLION_E_PERMISSION) {
             hypercalls_granted++;
         }
     }
@@ -398,31 +394,24 @@ static void hypercalls_report(int vector)
 static void row_hypercalls(void)
 {
     hypercalls_granted = 0;
+    calls_by_vmcall = cpu_is_intel();
     hypercalls_report(attempt(hypercalls_try, 0));
 }
 
 static void row_hypercalls_user(void)
 {
     hypercalls_granted = 0;
+    calls_by_vmcall = cpu_is_intel();
     hypercalls_report(attempt_user(hypercalls_try, 0));
 }
 
 const struct row rows_cpu[] = {
-    {"instructions", row_instructions, false},
-    {"user-instructions", row_user_instructions, false},
-    {"xsetbv-bad", row_xsetbv_bad, false},
-    {"xsetbv-good", row_xsetbv_good, false},
-    {"cr0-reserved", row_cr0_reserved, true},
-    {"cr4-reserved", row_cr4_reserved, false},
-    {"cr8-reserved", row_cr8_reserved, false},
-    {"db-loop", row_db_loop, false},
-    {"ac-loop", row_ac_loop, false},
-    {"cpuid-leaves", row_cpuid_leaves, false},
-    {"cpuid-features", row_cpuid_features, false},
-    {"hypercalls", row_hypercalls, false},
-    {"hypercalls-user", row_hypercalls_user, false},
-    {"triple-fault", row_triple_fault, true},
-    {"hang", row_hang, true},
+    {"instructions", row_instructions, false}, {"user-instructions", row_user_instructions, false},
+    {"xsetbv-bad", row_xsetbv_bad, false},     {"xsetbv-good", row_xsetbv_good, false},
+    {"db-loop", row_db_loop, false},           {"ac-loop", row_ac_loop, false},
+    {"cpuid-leaves", row_cpuid_leaves, false}, {"cpuid-features", row_cpuid_features, false},
+    {"hypercalls", row_hypercalls, false},     {"hypercalls-user", row_hypercalls_user, false},
+    {"triple-fault", row_triple_fault, true},  {"hang", row_hang, true},
     {"halt-forever", row_halt_forever, true},
 };
 const size_t rows_cpu_count = ARRAY_COUNT(rows_cpu);

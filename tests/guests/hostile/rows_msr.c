@@ -5,6 +5,7 @@
 
 #define UNEXPECTED_SHOWN 8
 #define ALL_ONES         (~0ull)
+#define EFER_OFFERED     0xd01ull /* SCE, LME, LMA, NXE */
 
 static const struct {
     uint32_t first, last;
@@ -97,13 +98,15 @@ static void refusals_run(const struct refusal *table, size_t count)
 
 static void row_efer_reserved(void)
 {
-    static const unsigned reserved[] = {1, 2, 3, 7, 9, 16, 18, 22, 32, 47, 63};
-    struct refusal table[ARRAY_COUNT(reserved)];
+    struct refusal table[64];
+    size_t count = 0;
     const uint64_t efer = msr_read(MSR_EFER);
-    for (size_t i = 0; i < ARRAY_COUNT(reserved); i++) {
-        table[i] = (struct refusal){MSR_EFER, efer | 1ull << reserved[i]};
+    for (unsigned bit = 0; bit < 64; bit++) {
+        if ((EFER_OFFERED >> bit & 1) == 0) {
+            table[count++] = (struct refusal){MSR_EFER, efer | 1ull << bit};
+        }
     }
-    refusals_run(table, ARRAY_COUNT(table));
+    refusals_run(table, count);
 }
 
 static void row_efer_svme(void)

@@ -29,7 +29,7 @@ volatile uint64_t fault_error, fault_rip;
 
 static struct gate idt[256];
 static uint8_t kernel_stack[8192] __attribute__((aligned(16)));
-static struct __attribute__((packed)) {
+static struct __attribute__((packed)) tss {
     uint32_t zero;
     uint64_t rsp[3];
     uint64_t zero2;
@@ -105,6 +105,7 @@ void trap_set_stack(unsigned vector, uint64_t stack)
 void trap_load_tss(void)
 {
     const uint64_t base = (uint64_t)&tss;
+    tss = (struct tss){0};
     tss.rsp[0] = (uint64_t)(kernel_stack + sizeof kernel_stack);
     tss.io_map = TSS_BYTES;
     gdt[8] = (TSS_BYTES - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
