@@ -69,8 +69,6 @@ void trap_load_tss(void);
 void trap_set_stack(unsigned vector, uint64_t stack);
 /** Is there an x2APIC to work with (there is none under an emulator without Mullion)? */
 bool timer_usable(void);
-/** The next `deliveries` of #DB return to where they came from; the last one turns all breakpoints off. */
-void trap_limit_debug(uint64_t deliveries);
 /** Stops the timer after `interrupts` more of its interrupts. */
 void trap_limit_timer(uint64_t interrupts);
 /** Arms the one-shot timer: TIMER_VECTOR after `ticks` of 1 ns. */

@@ -2,7 +2,7 @@
 /* Runs the rows named on the command line (row=NAME), then those typed on the console. */
 #include "hostile.h"
 
-#define LINE_BYTES         256
+#define LINE_BYTES         1024
 #define START_INFO_MAGIC   0x336ec578u
 #define START_INFO_CMDLINE 24 /* offset in struct hvm_start_info */
 
@@ -53,16 +53,33 @@ static bool rows_run_named(const char *name, bool all, bool list)
     return found;
 }
 
-static void command_run(const char *command)
+static void word_run(const char *word)
 {
-    if (text_equal(command, "list")) {
+    if (text_equal(word, "list")) {
         rows_run_named("", false, true);
-    } else if (text_equal(command, "all")) {
+    } else if (text_equal(word, "all")) {
         rows_run_named("", true, false);
-    } else if (!rows_run_named(command, false, false)) {
-        print("HOSTILE no row %s\n", command);
+    } else if (!rows_run_named(word, false, false)) {
+        print("HOSTILE no row %s\n", word);
     }
-    print("HOSTILE done %s\n", command);
+    print("HOSTILE done %s\n", word);
+}
+
+/* Names of rows, separated by spaces, each of which becomes a string of its own. */
+static void command_run(char *command)
+{
+    while (*command != '\0') {
+        char *word = command;
+        while (*command != '\0' && *command != ' ') {
+            command++;
+        }
+        if (*command == ' ') {
+            *command++ = '\0';
+        }
+        if (*word != '\0') {
+            word_run(word);
+        }
+    }
 }
 
 /* Copies the value of row= from the loader's command line; empty if there is none. */

@@ -10,10 +10,10 @@
 
     .section .rodata
     .balign 16
-    .globl block_begin, block_end
+    .globl block_begin
 block_begin:
 
-/* struct mode_block in mode_table.c */
+/* struct mode_block of mode_run.h */
 block:
 in_gpr:
     .fill 16, 8
@@ -57,8 +57,10 @@ resume:
 host_rsp:
     .quad 0
 
-    .globl block_go, block_trampolines, block_stubs
-/* Offsets from block_begin for C: the entry, and by bitness 16, 32, 64: trampoline and stubs. */
+    .globl block_bytes, block_go, block_trampolines, block_stubs
+/* For C: the size, the entry, and by bitness 16, 32, 64: trampoline and stubs. */
+block_bytes:
+    .quad block_end - block_begin
 block_go:
     .quad AT(mode_go)
 block_trampolines:

@@ -11,7 +11,6 @@
 #define VENDOR_CALL      0 /* stands for the other vendor's hypercall instruction */
 #define VMCALL           0xc1
 #define VMMCALL          0xd9
-#define DEBUG_LOOPS      1000u
 #define CR4_OSXSAVE      (1ull << 18)
 
 struct code {
@@ -222,7 +221,15 @@ static void watched_touch(uint64_t unused)
     __asm__ volatile("nop; nop");
 }
 
-/* CVE-2015-8104: a data breakpoint on the very stack that #DB is delivered on. */
+static void row_hang(void)
+{
+    __asm__ volatile("cli; 1: jmp 1b");
+}
+
+/*
+ * CVE-2015-8104: a data breakpoint on the very stack that #DB is delivered on. A CPU delivers it for ever and
+ * does not reach the handler; an emulator that does come back hangs instead.
+ */
 static void row_db_loop(void)
 {
     static uint64_t stack[256] __attribute__((aligned(16)));
@@ -232,13 +239,8 @@ static void row_db_loop(void)
     __asm__ volatile("mov %0, %%dr1" : : "r"(top - 8));
     __asm__ volatile("mov %0, %%dr2" : : "r"(top - 16));
     __asm__ volatile("mov %0, %%dr7" : : "r"(0x0999002aull | 0x400));
-    const uint64_t before = interrupt_count[VECTOR_DB];
-    trap_limit_debug(DEBUG_LOOPS);
-    const int vector = attempt(watched_touch, 0);
-    __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ull));
-    trap_set_stack(VECTOR_DB, 0);
-    report("harmless", "vector=%d deliveries=%lu", vector, interrupt_count[VECTOR_DB] - before);
-    trap_limit_debug(0); /* not earlier: an emulator may deliver the last one late */
+    (void)attempt(watched_touch, 0);
+    row_hang();
 }
 
 static void misaligned_touch(uint64_t unused)
@@ -272,11 +274,6 @@ static void row_triple_fault(void)
         uint64_t base;
     } nothing = {0, 0};
     __asm__ volatile("lidt %0; ud2" : : "m"(nothing));
-}
-
-static void row_hang(void)
-{
-    __asm__ volatile("cli; 1: jmp 1b");
 }
 
 static void row_halt_forever(void)
@@ -406,12 +403,18 @@ static void row_hypercalls_user(void)
 }
 
 const struct row rows_cpu[] = {
-    {"instructions", row_instructions, false}, {"user-instructions", row_user_instructions, false},
-    {"xsetbv-bad", row_xsetbv_bad, false},     {"xsetbv-good", row_xsetbv_good, false},
-    {"db-loop", row_db_loop, false},           {"ac-loop", row_ac_loop, false},
-    {"cpuid-leaves", row_cpuid_leaves, false}, {"cpuid-features", row_cpuid_features, false},
-    {"hypercalls", row_hypercalls, false},     {"hypercalls-user", row_hypercalls_user, false},
-    {"triple-fault", row_triple_fault, true},  {"hang", row_hang, true},
+    {"instructions", row_instructions, false},
+    {"user-instructions", row_user_instructions, false},
+    {"xsetbv-bad", row_xsetbv_bad, false},
+    {"xsetbv-good", row_xsetbv_good, false},
+    {"db-loop", row_db_loop, true},
+    {"ac-loop", row_ac_loop, false},
+    {"cpuid-leaves", row_cpuid_leaves, false},
+    {"cpuid-features", row_cpuid_features, false},
+    {"hypercalls", row_hypercalls, false},
+    {"hypercalls-user", row_hypercalls_user, false},
+    {"triple-fault", row_triple_fault, true},
+    {"hang", row_hang, true},
     {"halt-forever", row_halt_forever, true},
 };
 const size_t rows_cpu_count = ARRAY_COUNT(rows_cpu);

@@ -41,7 +41,6 @@ static struct __attribute__((packed)) tss {
 _Static_assert(sizeof tss == TSS_BYTES, "task state segment");
 
 static bool apic_usable;
-static uint64_t debug_left; /* #DB deliveries that are only counted */
 static uint64_t timer_left; /* interrupts until the timer is masked; 0: no limit */
 
 void trap_handle(struct trap_frame *frame);
@@ -56,22 +55,11 @@ static void interrupt_end(uint64_t vector)
     }
 }
 
-static void debug_count(void)
-{
-    if (--debug_left == 0) {
-        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ull));
-    }
-}
-
 void trap_handle(struct trap_frame *frame)
 {
     interrupt_count[frame->vector]++;
     if (frame->vector >= 32 && frame->vector != VECTOR_USER_DONE) {
         interrupt_end(frame->vector);
-        return;
-    }
-    if (frame->vector == VECTOR_DB && debug_left != 0) {
-        debug_count();
         return;
     }
     if (recovery_rsp == 0) {
@@ -134,11 +122,6 @@ void trap_init(void)
     __asm__ volatile("lidt %0" : : "m"(pointer));
     trap_load_tss();
     timer_init();
-}
-
-void trap_limit_debug(uint64_t deliveries)
-{
-    debug_left = deliveries;
 }
 
 void trap_limit_timer(uint64_t interrupts)
