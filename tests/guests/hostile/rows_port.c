@@ -22,7 +22,7 @@ static void row_port_in(void)
     unsigned unexpected = 0;
     for (uint32_t port = 0; port < PORTS; port++) {
         for (unsigned bytes = 1; bytes <= 4; bytes *= 2) {
-            if (list_has_port(port, bytes) || port + bytes > PORTS) {
+            if (list_has_port(port, bytes) || port % bytes != 0) {
                 continue;
             }
             const uint32_t value = port_in((uint16_t)port, bytes);
@@ -37,9 +37,14 @@ static void row_port_in(void)
 static void row_port_out(void)
 {
     for (uint32_t port = 0; port < PORTS; port++) {
-        if (!list_has_port(port, 4)) {
-            port_out8((uint16_t)port, 0xff);
+        if (list_has_port(port, 4)) {
+            continue;
+        }
+        port_out8((uint16_t)port, 0xff);
+        if (port % 2 == 0) {
             port_out16((uint16_t)port, 0xffff);
+        }
+        if (port % 4 == 0) {
             port_out32((uint16_t)port, 0xffffffff);
         }
     }
