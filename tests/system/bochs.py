@@ -36,6 +36,7 @@ plugin_ctrl: speaker=false
 memory: guest={memory}, host={memory}
 romimage: file={bios}
 vgaromimage: file={vga_bios}
+vga: extension=none
 cpu: model={model}, count={cpus}, ips={speed}, reset_on_triple_fault=0
 clock: sync=none, time0=utc
 pci: enabled=1, chipset=i440fx
@@ -45,7 +46,7 @@ boot: disk
 {serials}
 log: {folder}/bochs.log
 panic: action=fatal
-error: action=report, bxvga=ignore
+error: action=report
 info: action=ignore
 debug: action=ignore
 """
