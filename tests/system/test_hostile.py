@@ -52,9 +52,9 @@ INSTRUCTION_DEFECTS = {
     "bochs-vmx": {},
     "bochs-svm": {},
 }
-# Rows that end the emulator: Bochs gives the host the trap of a single-stepped instruction that exits, and takes an
-# exit from virtual-8086 mode for the host being in it.
-FATAL_TO_EMULATOR = {"bochs-svm": {STEPPING, "mode-v86"}}
+# Rows that end the emulator: Bochs gives the host the trap of a single-stepped instruction that exits, takes an exit
+# from virtual-8086 mode for the host being in it, and lets an SVM guest page in real mode, even a 64-bit one.
+FATAL_TO_EMULATOR = {"bochs-svm": {STEPPING, "mode-v86", "cr0-paging-unprotected"}}
 QUIET_COUNTERS = ("refused_hypercalls", "refused_ports", "refused_ipis", "refused_msrs")
 
 
