@@ -73,16 +73,22 @@ bool cpu_is_intel(void)
     return leaf[2] == 0x6c65746e; /* "ntel" */
 }
 
+/* With an address in RAX and RDI, RCX and RDX 0: no operand is at fault. */
 static int code_run(const struct code *code, bool user)
 {
-    size_t at = 0;
-    for (; at < code->length; at++) {
-        code_buffer[at] = code->bytes[at];
+    static const uint8_t setup[] = {0x48, 0x89, 0xf8, 0x31,
+                                    0xc9, 0x31, 0xd2}; /* MOV RAX, RDI; XOR ECX; XOR EDX */
+    uint8_t *to = code_buffer;
+    for (size_t i = 0; i < sizeof setup; i++) {
+        *to++ = setup[i];
+    }
+    for (size_t i = 0; i < code->length; i++) {
+        *to++ = code->bytes[i];
     }
     if (code->length == 3 && code->bytes[2] == VENDOR_CALL) {
-        code_buffer[2] = cpu_is_intel() ? VMMCALL : VMCALL;
+        to[-1] = cpu_is_intel() ? VMMCALL : VMCALL;
     }
-    code_buffer[at] = RET;
+    *to = RET;
     __asm__ volatile("" : : : "memory");
     void (*function)(uint64_t) = (void (*)(uint64_t))(uint64_t)code_buffer;
     return user ? attempt_user(function, (uint64_t)operand) : attempt(function, (uint64_t)operand);
