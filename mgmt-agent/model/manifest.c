@@ -113,7 +113,7 @@ static void check_references(struct json *json, const struct json_node *root)
     const struct json_node *machines = json_member(root, "machines");
     manifest_references_check(json, root, NULL);
     const struct json_node *at = machines != NULL && machines->type == JSON_ARRAY ? machines->child : NULL;
-    for (; at != NULL; at = at->next) {
+    for (; at != NULL && at->index < MANIFEST_MAX_MACHINES; at = at->next) {
         if (at->type == JSON_OBJECT) {
             manifest_references_check(json, at, root);
         }

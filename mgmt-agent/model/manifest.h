@@ -16,10 +16,11 @@
 #define MANIFEST_CMDLINE_BYTES  2048u              /* what Linux on x86 reads */
 #define MANIFEST_MEMORY_UNIT    UINT64_C(0x200000) /* MULLION_FRAME_BYTES */
 
-#define MANIFEST_MAX_NICS  8u  /* of one partition */
-#define MANIFEST_MAX_JACKS 32u /* network ports of all partitions on the uplink */
-#define MANIFEST_MAX_LINKS 64u
-#define MANIFEST_MAX_ENDS  16u /* of links at one partition */
+#define MANIFEST_MAX_NICS     8u   /* of one partition */
+#define MANIFEST_MAX_JACKS    32u  /* network ports of all partitions on the uplink */
+#define MANIFEST_MAX_MACHINES 256u /* of a rack, in one file */
+#define MANIFEST_MAX_LINKS    64u
+#define MANIFEST_MAX_ENDS     16u /* of links at one partition */
 
 #define MANIFEST_MEMORY_MIN UINT64_C(0x1000000) /* 16 MiB: nothing that the loader knows starts with less */
 

@@ -14,6 +14,8 @@ struct lists {
     const struct json_node *partitions, *links, *networks, *images;
 };
 
+#define LIST_MAX 64u /* more than this the schema has refused: to look through them would take long */
+
 static const struct json_node empty = {.type = JSON_ARRAY};
 static const struct json_node unreadable = {.type = JSON_ARRAY, .faulty = true};
 
@@ -24,7 +26,10 @@ static const struct json_node *list_of(const struct json_node *body, const struc
     if (list == NULL && otherwise != NULL) {
         list = json_member(otherwise, name);
     }
-    return list == NULL ? &empty : list->type == JSON_ARRAY ? list : &unreadable;
+    if (list == NULL) {
+        return &empty;
+    }
+    return list->type == JSON_ARRAY && list->child_count <= LIST_MAX ? list : &unreadable;
 }
 
 /* A text of an object that the schema has not refused; NULL if there is none. */
@@ -116,7 +121,7 @@ static bool has_mac(const struct json_node *nic, const char *mac)
 static const struct json_node *nics_of(const struct json_node *partition)
 {
     const struct json_node *nics = partition->type == JSON_OBJECT ? json_member(partition, "nics") : NULL;
-    return nics != NULL && nics->type == JSON_ARRAY ? nics : &empty;
+    return nics != NULL && nics->type == JSON_ARRAY && nics->child_count <= MANIFEST_MAX_NICS ? nics : &empty;
 }
 
 /* The partition that has a port with this MAC address, before `end`. */
@@ -136,20 +141,26 @@ static const struct json_node *find_mac(const struct lists *lists, const char *m
     return NULL;
 }
 
-static void check_nic(struct json *json, const struct json_node *nic, const struct lists *lists)
+static void check_nics(struct json *json, const struct json_node *partition, const struct lists *lists)
+{
+    for (const struct json_node *nic = nics_of(partition)->child; nic != NULL; nic = nic->next) {
+        const struct json_node *mac = text_of(nic, "mac");
+        const struct json_node *owner = mac != NULL ? find_mac(lists, mac->string, nic) : NULL;
+        if (owner != NULL) {
+            const struct json_node *name = text_of(owner, "name");
+            json_complain(json, mac,
+                          "partition \"%s\" has a nic with this MAC address already; give this one another",
+                          name != NULL ? name->string : "?");
+        }
+    }
+}
+
+static void check_network(struct json *json, const struct json_node *nic, const struct lists *lists)
 {
     const struct json_node *network = text_of(nic, "network");
-    const struct json_node *mac = text_of(nic, "mac");
-    const struct json_node *owner = mac != NULL ? find_mac(lists, mac->string, nic) : NULL;
     if (network != NULL && strcmp(network->string, MANIFEST_UPLINK) != 0 &&
         find(lists->networks, network->string, NULL) == NULL) {
         complain_missing(json, network, "network", lists->networks, MANIFEST_UPLINK);
-    }
-    if (owner != NULL) {
-        const struct json_node *name = text_of(owner, "name");
-        json_complain(json, mac,
-                      "partition \"%s\" has a nic with this MAC address already; give this one another",
-                      name != NULL ? name->string : "?");
     }
 }
 
@@ -164,16 +175,16 @@ static void check_after(struct json *json, const struct json_node *partition, co
     }
 }
 
-static void check_partition(struct json *json, const struct json_node *partition, const struct lists *lists)
+/* Names of images and networks, of which a selection may have its own. */
+static void check_names_used(struct json *json, const struct json_node *partition, const struct lists *lists)
 {
     const struct json_node *boot = json_member(partition, "boot");
     boot = boot != NULL && boot->type == JSON_OBJECT ? boot : NULL;
     check_image(json, boot, "kernel", lists);
     check_image(json, boot, "initramfs", lists);
     for (const struct json_node *nic = nics_of(partition)->child; nic != NULL; nic = nic->next) {
-        check_nic(json, nic, lists);
+        check_network(json, nic, lists);
     }
-    check_after(json, partition, lists);
 }
 
 static void check_jacks(struct json *json, const struct lists *lists)
@@ -290,6 +301,20 @@ static void check_link(struct json *json, const struct json_node *link, const st
     check_end(json, b, lists);
 }
 
+static void check_partitions(struct json *json, const struct lists *lists)
+{
+    check_names(json, lists->partitions, "partition");
+    for (const struct json_node *at = lists->partitions->child; at != NULL; at = at->next) {
+        if (at->type == JSON_OBJECT) {
+            check_nics(json, at, lists);
+            check_after(json, at, lists);
+        }
+    }
+    manifest_slots_check(json, lists->partitions);
+    check_jacks(json, lists);
+    check_order(json, lists);
+}
+
 void manifest_references_check(struct json *json, const struct json_node *body,
                                const struct json_node *otherwise)
 {
@@ -300,17 +325,16 @@ void manifest_references_check(struct json *json, const struct json_node *body,
         list_of(body, otherwise, "images"),
     };
     lists.partitions = lists.partitions == &empty ? &unreadable : lists.partitions; /* it is required */
-    check_names(json, lists.partitions, "partition");
     check_names(json, lists.networks, "network");
     check_names(json, lists.images, "image");
+    if (otherwise == NULL || json_member(body, "partitions") != NULL) {
+        check_partitions(json, &lists); /* a selection without has the document's, which were checked */
+    }
     for (const struct json_node *at = lists.partitions->child; at != NULL; at = at->next) {
         if (at->type == JSON_OBJECT) {
-            check_partition(json, at, &lists);
+            check_names_used(json, at, &lists);
         }
     }
-    manifest_slots_check(json, lists.partitions);
-    check_jacks(json, &lists);
-    check_order(json, &lists);
     for (const struct json_node *at = lists.links->child; at != NULL; at = at->next) {
         if (at->type == JSON_OBJECT) {
             check_link(json, at, &lists);

@@ -175,6 +175,44 @@ static void manifest_full_of_errors_is_read_in_bounded_time(void **state)
     assert_int_equal(problems.count + problems.dropped, 15002); /* a, its copies, b, a missing field */
 }
 
+static void expect_read_soon(const char *text)
+{
+    clock_t begin = clock();
+    read_text(text);
+    assert_true(clock() - begin < 2 * CLOCKS_PER_SEC);
+}
+
+/* Names and addresses are compared each with each: lists that are too long are not compared at all, and those
+ * of a document not once more for each box of a rack. */
+static void manifest_full_of_names_is_read_in_bounded_time(void **state)
+{
+    static char text[JSON_MAX_BYTES];
+    (void)state;
+    size_t used = (size_t)snprintf(text, sizeof(text), HEAD);
+    for (unsigned i = 0; i < 7000; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s{\"name\":\"p%u\",\"nics\":[]}",
+                                 i > 0 ? "," : "", i);
+    }
+    snprintf(text + used, sizeof(text) - used, TAIL);
+    expect_read_soon(text);
+    used = (size_t)snprintf(text, sizeof(text), HEAD);
+    for (unsigned i = 0; i < 504; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 "%s{\"network\":\"uplink\",\"mac\":\"02:00:00:00:%02x:%02x\"}%s",
+                                 i % 8 > 0 ? ","
+                                 : i > 0   ? ",{\"nics\":["
+                                           : "{\"nics\":[",
+                                 i / 256, i % 256, i % 8 == 7 ? "]}" : "");
+    }
+    used += (size_t)snprintf(text + used, sizeof(text) - used, "],\"machines\":[");
+    for (unsigned i = 0; i < 1000; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s{\"match\":{\"serial\":\"%u\"}}",
+                                 i > 0 ? "," : "", i);
+    }
+    snprintf(text + used, sizeof(text) - used, "]}");
+    expect_read_soon(text);
+}
+
 static void manifest_reports_all_errors_at_once(void **state)
 {
     (void)state;
@@ -268,6 +306,7 @@ int main(void)
         cmocka_unit_test(manifest_with_an_error_in_one_partition_keeps_the_others),
         cmocka_unit_test(schema_tables_agree_with_themselves),
         cmocka_unit_test(manifest_full_of_errors_is_read_in_bounded_time),
+        cmocka_unit_test(manifest_full_of_names_is_read_in_bounded_time),
         cmocka_unit_test(manifest_reports_all_errors_at_once),
         cmocka_unit_test(manifest_that_cannot_be_used_says_so),
         cmocka_unit_test(box_refuses_what_it_does_not_have),
