@@ -18,13 +18,24 @@ static const struct schema_field cpu_fields[] = {
      .required = true,
      .value = WHOLE(0, FACTS_MAX_CPUS - 1),
      .example = "1",
-     .text = "its number; they count up from 0, which is the agent's"},
+     .text = "its number; they count up from 0, which is the agent's",
+     .since = "0.1"},
     {.name = "core",
      .value = WHOLE(0, CORE_MAX),
      .example = "1",
-     .text = "CPUs with the same number are threads of one core"},
-    {.name = "node", .value = WHOLE(0, FACTS_MAX_NODES - 1), .example = "0", .text = "its NUMA node"},
-    {.name = "started", .value = FLAG, .otherwise = "true", .example = "false", .text = "whether it works"},
+     .text = "CPUs with the same number are threads of one core",
+     .since = "0.1"},
+    {.name = "node",
+     .value = WHOLE(0, FACTS_MAX_NODES - 1),
+     .example = "0",
+     .text = "its NUMA node",
+     .since = "0.1"},
+    {.name = "started",
+     .value = FLAG,
+     .otherwise = "true",
+     .example = "false",
+     .text = "whether it works",
+     .since = "0.1"},
 };
 static const struct schema_object schema_cpu = {"Cpu", "A CPU.", FIELDS(cpu_fields), NULL};
 static const struct schema_value cpu_value = OBJECT(schema_cpu);
@@ -34,14 +45,20 @@ static const struct schema_field memory_fields[] = {
      .required = true,
      .value = WHOLE(0, ADDRESS_MAX),
      .example = "16777216",
-     .text = "address"},
+     .text = "address",
+     .since = "0.1"},
     {.name = "bytes",
      .required = true,
      .value = WHOLE(1, ADDRESS_MAX),
      .unit = "bytes",
      .example = "1073741824",
-     .text = "size"},
-    {.name = "node", .value = WHOLE(0, FACTS_MAX_NODES - 1), .example = "0", .text = "its NUMA node"},
+     .text = "size",
+     .since = "0.1"},
+    {.name = "node",
+     .value = WHOLE(0, FACTS_MAX_NODES - 1),
+     .example = "0",
+     .text = "its NUMA node",
+     .since = "0.1"},
 };
 static const struct schema_object schema_memory = {"Memory", "Memory that partitions can have.",
                                                    FIELDS(memory_fields), NULL};
@@ -52,11 +69,13 @@ static const struct schema_field image_fields[] = {
      .required = true,
      .value = TEXT(1, MANIFEST_IMAGE_BYTES - 1),
      .example = "\"vmlinux\"",
-     .text = "the file's name"},
+     .text = "the file's name",
+     .since = "0.1"},
     {.name = "sha256",
      .value = FORM(format_sha256, 64),
      .example = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
-     .text = "its sum"},
+     .text = "its sum",
+     .since = "0.1"},
 };
 static const struct schema_object schema_file = {"File", "A file in `images/`.", FIELDS(image_fields), NULL};
 static const struct schema_value image_value = OBJECT(schema_file);
@@ -66,27 +85,37 @@ static const struct schema_field box_fields[] = {
      .required = true,
      .value = CHOICE(schema_versions),
      .example = "\"" MANIFEST_VERSION "\"",
-     .text = "version of this format"},
-    {.name = "kind", .required = true, .value = CHOICE(kinds), .example = "\"Box\"", .text = "what this is"},
+     .text = "version of this format",
+     .since = "0.1"},
+    {.name = "kind",
+     .required = true,
+     .value = CHOICE(kinds),
+     .example = "\"Box\"",
+     .text = "what this is",
+     .since = "0.1"},
     {.name = "uuid",
      .value = FORM(format_uuid, 36),
      .example = "\"564d1a2b-0000-1111-2222-333344445555\"",
-     .text = "its UUID, if it has one"},
+     .text = "its UUID, if it has one",
+     .since = "0.1"},
     {.name = "cpus",
      .required = true,
      .value = LIST(1, FACTS_MAX_CPUS, cpu_value),
      .example = "[{\"cpu\": 0}, {\"cpu\": 1}]",
-     .text = "its CPUs"},
+     .text = "its CPUs",
+     .since = "0.1"},
     {.name = "memory",
      .required = true,
      .value = LIST(1, FACTS_MAX_RUNS, memory_value),
      .example = "[{\"at\": 16777216, \"bytes\": 1073741824}]",
-     .text = "its memory, ascending"},
+     .text = "its memory, ascending",
+     .since = "0.1"},
     {.name = "images",
      .required = true,
      .value = LIST(0, FACTS_MAX_IMAGES, image_value),
      .example = "[{\"name\": \"vmlinux\"}]",
-     .text = "the files in `images/` on its boot medium"},
+     .text = "the files in `images/` on its boot medium",
+     .since = "0.1"},
 };
 
 static void check_box(struct json *json, const struct json_node *box)
@@ -99,10 +128,15 @@ static void check_box(struct json *json, const struct json_node *box)
         }
     }
     for (const struct json_node *at = json_member(box, "memory")->child; at != NULL; at = at->next) {
-        if (json_member(at, "at")->integer < end) {
+        int64_t begin = json_member(at, "at")->integer;
+        int64_t bytes = json_member(at, "bytes")->integer;
+        if (begin < end) {
             json_complain(json, at, "memory stands in the order of its addresses, and nothing twice");
         }
-        end = json_member(at, "at")->integer + json_member(at, "bytes")->integer;
+        if (((uint64_t)begin | (uint64_t)bytes) % MULLION_FRAME_BYTES != 0) {
+            json_complain(json, at, "memory is divided in units of 2 MiB; round address and size");
+        }
+        end = begin + bytes;
     }
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lint/print.h"
 
+#include "lint/box.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,6 +147,7 @@ void print_reference(void)
     struct print_objects objects = {0};
     print_collect(&objects, &schema_machine);
     print_collect(&objects, &schema_site);
+    print_collect(&objects, &schema_box);
     for (unsigned i = 0; i < objects.count; i++) {
         const struct schema_object *object = objects.list[i];
         printf("### %s\n\n%s\n\n", object->name, object->text);

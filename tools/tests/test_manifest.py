@@ -60,6 +60,22 @@ def test_map_leads_from_a_boxs_complaint_to_the_line_of_the_yaml(tmp_path):
     assert places[pointer] == "5 15"
 
 
+@pytest.mark.parametrize("change, words", [
+    (lambda box: box.update(cpus=[{"cpu": 1}]), "wanted CPU 0 here"),
+    (lambda box: box["memory"].reverse(), "in the order of its addresses"),
+    (lambda box: box["memory"][0].update(bytes=4096), "units of 2 MiB"),
+    (lambda box: box.update(colour="blue"), "unknown field"),
+])
+def test_box_that_cannot_be_is_refused(tmp_path, change, words):
+    box = json.loads((TOP / "tests/unit/golden/box-small.json").read_text())
+    change(box)
+    path = tmp_path / "box.json"
+    path.write_text(json.dumps(box))
+    result = lint("--box", path, TOP / "configs/demo.json")
+    assert result.returncode == 2
+    assert words in result.stdout
+
+
 def test_canonical_json_has_what_strings_need_escaped(tmp_path):
     document = json.loads((TOP / "configs/demo.json").read_text())
     document["partitions"][0]["boot"]["cmdline"] = 'a "b" \\ \u00e9 \U0001f600 /'
