@@ -10,9 +10,8 @@
 const char *plan_action_name(enum plan_action action)
 {
     static const char *const names[PLAN_ACTION_COUNT] = {
-        [PLAN_BOX] = "change-box", [PLAN_UNLINK] = "unlink", [PLAN_DESTROY] = "destroy",
-        [PLAN_CREATE] = "create",  [PLAN_CHANGE] = "change", [PLAN_LINK] = "link",
-        [PLAN_START] = "start",
+        [PLAN_BOX] = "change-box", [PLAN_UNLINK] = "unlink", [PLAN_STOP] = "stop", [PLAN_DESTROY] = "destroy",
+        [PLAN_CREATE] = "create",  [PLAN_CHANGE] = "change", [PLAN_LINK] = "link", [PLAN_START] = "start",
     };
     return (unsigned)action < PLAN_ACTION_COUNT ? names[action] : "?";
 }
@@ -98,6 +97,21 @@ static bool is_to_run(const struct json_node *partition)
     return schema_choice(&schema_partition, partition, "power") == 0;
 }
 
+static bool is_running(const struct plan_now *now, const struct json_node *old)
+{
+    return (now->running >> old->index & 1) != 0;
+}
+
+static void stop(struct plan *plan, const struct plan_now *now, const struct json_node *old,
+                 const struct json_node *root)
+{
+    const struct json_node *new = plan_partition(root, json_member(old, "name")->string);
+    if (new != NULL && plan_effect(old, new) < EFFECT_RESTART_PARTITION &&is_running(now, old) &&
+        is_to_run(old) && !is_to_run(new)) {
+        add(plan, PLAN_STOP, EFFECT_RESTART_PARTITION, new, "it is to stand still");
+    }
+}
+
 static void start(struct plan *plan, const struct plan_now *now, const struct json_node *new)
 {
     const struct json_node *old = plan_partition(now->root, json_member(new, "name")->string);
@@ -106,8 +120,9 @@ static void start(struct plan *plan, const struct plan_now *now, const struct js
     }
     if (old == NULL && schema_flag(&schema_partition, new, "autostart")) {
         add(plan, PLAN_START, EFFECT_LIVE, new, "it is new");
-    } else if (old != NULL && (now->running >> old->index & 1) != 0 &&
-               plan_effect(old, new) >= EFFECT_RESTART_PARTITION) {
+    } else if (old != NULL && !is_to_run(old)) {
+        add(plan, PLAN_START, EFFECT_LIVE, new, "it is to stand still no more");
+    } else if (old != NULL && is_running(now, old) && plan_effect(old, new) >= EFFECT_RESTART_PARTITION) {
         add(plan, PLAN_START, EFFECT_RESTART_PARTITION, new, "it ran before");
     }
 }
@@ -162,6 +177,7 @@ void plan_make(struct plan *plan, const struct plan_now *now, const struct json_
     memset(plan, 0, sizeof(*plan));
     box_fields(plan, now, root);
     for (unsigned i = count; i > 0; i--) {
+        stop(plan, now, json_element(before, order[i - 1]), root);
         destroy(plan, json_element(before, order[i - 1]), root);
     }
     for (const struct json_node *at = after->child; at != NULL; at = at->next) {

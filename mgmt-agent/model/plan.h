@@ -13,12 +13,13 @@
 #define PLAN_HASH_BYTES   32u
 #define PLAN_NAME_BYTES   80u
 #define PLAN_REASON_BYTES 200u
-#define PLAN_MAX_STEPS    512u /* 4 per partition, 3 per link, a field of the document each */
+#define PLAN_MAX_STEPS    512u /* 3 per partition, 2 per link, a field of the document each */
 
 /** In the order in which they are carried out. */
 enum plan_action {
     PLAN_BOX,     /* a field of the document that is about the whole box has another value */
     PLAN_UNLINK,  /* a link goes */
+    PLAN_STOP,    /* a partition that stays is to stand still from now on */
     PLAN_DESTROY, /* a partition goes, or goes to come back as another one */
     PLAN_CREATE,
     PLAN_CHANGE, /* a partition stays and has another value in some field */

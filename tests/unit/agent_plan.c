@@ -102,9 +102,14 @@ static void what_is_to_stand_still_is_not_started(void **state)
     plan_between(NULL, HEAD PX("a", "\"power\":\"off\"") TAIL);
     assert_int_equal(plan.count, 1);
     plan_between(HEAD P("a") TAIL, HEAD PX("a", "\"power\":\"off\"") TAIL);
-    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.count, 2);
+    expect(0, PLAN_STOP, "a");
+    expect(1, PLAN_CHANGE, "a");
+    assert_string_equal(plan.steps[1].reason, "power: \"on\" -> \"off\"");
+    plan_between(HEAD PX("a", "\"power\":\"off\"") TAIL, HEAD P("a") TAIL);
+    assert_int_equal(plan.count, 2);
     expect(0, PLAN_CHANGE, "a");
-    assert_string_equal(plan.steps[0].reason, "power: \"on\" -> \"off\"");
+    expect(1, PLAN_START, "a");
     assert_int_equal(plan.effect, EFFECT_LIVE);
 }
 
