@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Every file in configs/ and every example in docs/manifest.md is valid on a box that is large enough. */
-#include "agent_test.h"
+/* Every file in configs/ starts on a box, and every example in docs/manifest.md is valid on one that is large
+ * enough. */
+#include "agent_box.h"
 
 #include <glob.h>
 
@@ -72,6 +73,44 @@ static void configs_are_valid(void **state)
     globfree(&found);
 }
 
+/* The agent boots with the manifest on a model of a box with four CPUs and 1 GiB: all that is to start runs.
+ */
+static void starts(const char *path)
+{
+    static uint8_t bzimage[TEST_BZ_BYTES];
+    text[file_read(path)] = 0;
+    test_bzimage_make(bzimage);
+    bzimage[0x234] = 1; /* relocatable */
+    box_make(text, BOX_UUID, BOX_SITE);
+    model_add_module("image bzImage", bzimage, sizeof(bzimage));
+    model_add_module("image initramfs.cpio", "initramfs", 9);
+    box_agent_begin();
+    box_turns(20);
+    assert_true(machine.manifest.usable);
+    for (unsigned i = 0; i < machine.partition_count; i++) {
+        const struct partition *p = &machine.partitions[i];
+        if (p->phase != (p->spec->autostart ? PHASE_RUNNING : PHASE_ABSENT)) {
+            fail_msg("%s: %s is %s: %s", path, p->spec->name, machine_phase_name(p->phase), p->trouble.text);
+        }
+    }
+}
+
+static void configs_start_on_a_box(void **state)
+{
+    glob_t found;
+    unsigned count = 0;
+    (void)state;
+    assert_int_equal(glob("configs/*.json", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (strncmp(found.gl_pathv[i], "configs/site", 12) != 0) {
+            starts(found.gl_pathv[i]);
+            count++;
+        }
+    }
+    globfree(&found);
+    assert_true(count >= 8);
+}
+
 static void documented_examples_are_valid(void **state)
 {
     static const char fence[] = "```json\n";
@@ -92,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(configs_are_valid, prepare),
+        cmocka_unit_test(configs_start_on_a_box),
         cmocka_unit_test_setup(documented_examples_are_valid, prepare),
     };
     return cmocka_run_group_tests_name("agent_configs", tests, NULL, NULL);
