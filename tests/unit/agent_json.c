@@ -2,6 +2,7 @@
 /* The JSON reader: what it accepts, and the exact text with which it refuses. */
 #include "agent_test.h"
 #include "model/json.h"
+#include "model/json_write.h"
 
 static struct json json;
 static struct problem_list problems;
@@ -149,9 +150,77 @@ static void json_every_prefix_of_a_document_is_refused(void **state)
     assert_non_null(parse(text, sizeof(text) - 1));
 }
 
+/* ---- canonical form and comparison ------------------------------------------------------------------------
+ */
+
+struct written {
+    char text[256];
+    size_t bytes;
+};
+
+static void keep(void *to, const char *text, size_t bytes)
+{
+    struct written *written = to;
+    assert_true(written->bytes + bytes < sizeof(written->text));
+    memcpy(written->text + written->bytes, text, bytes);
+    written->bytes += bytes;
+    written->text[written->bytes] = 0;
+}
+
+static void json_is_written_in_one_form(void **state)
+{
+    struct written written = {.bytes = 0};
+    (void)state;
+    json_write(
+        parse_text(
+            " { \"a\" : [ 1 , -20, true, false, null, {}, [] ],\n\"b\\\"\": \"x\\u00e9\\n\\\\/\\u001b\" } "),
+        keep, &written);
+    assert_string_equal(written.text,
+                        "{\"a\":[1,-20,true,false,null,{},[]],\"b\\\"\":\"x\xc3\xa9\\u000a\\\\/\\u001b\"}");
+}
+
+static void json_values_are_equal_if_they_mean_the_same(void **state)
+{
+    static const struct {
+        const char *pair; /* a list of two */
+        bool equal;
+    } cases[] = {
+        {"[true, true]", true},
+        {"[false, false]", true},
+        {"[true, false]", false},
+        {"[1, 1]", true},
+        {"[1, 2]", false},
+        {"[1, \"1\"]", false},
+        {"[null, null]", true},
+        {"[null, false]", false},
+        {"[\"a\", \"\\u0061\"]", true},
+        {"[\"a\", \"b\"]", false},
+        {"[[1, 2], [1, 2]]", true},
+        {"[[1, 2], [2, 1]]", false},
+        {"[[1], [1, 2]]", false},
+        {"[{\"a\": 1, \"b\": 2}, {\"b\": 2, \"a\": 1}]", true},
+        {"[{\"a\": 1, \"b\": 2}, {\"a\": 1}]", false},
+        {"[{\"a\": 1}, {\"b\": 1}]", false},
+        {"[{\"a\": 1}, {\"a\": 2}]", false},
+        {"[{\"a\": [{}]}, {\"a\": [[]]}]", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct json_node *root = parse_text(cases[i].pair);
+        if (json_equals(root->child, root->child->next) != cases[i].equal) {
+            fail_msg("%s", cases[i].pair);
+        }
+        assert_true(json_equals(root->child->next, root->child) == cases[i].equal);
+        assert_ptr_equal(json_element(root, 1), root->child->next);
+        assert_null(json_element(root, 2));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_written_in_one_form),
+        cmocka_unit_test(json_values_are_equal_if_they_mean_the_same),
         cmocka_unit_test(json_accepts_every_kind_of_value),
         cmocka_unit_test(json_keeps_integers_exactly_or_not_at_all),
         cmocka_unit_test(json_refuses_with_place_and_reason),
