@@ -530,6 +530,23 @@ const char *json_string_add(struct json *json, const char *text, size_t bytes)
     return to;
 }
 
+void json_list_cut(struct json *json, const struct json_node *list, uint32_t count)
+{
+    struct json_node *cut = &json->nodes[list - json->nodes];
+    const struct json_node *last = NULL;
+    const struct json_node *at = cut->child;
+    for (uint32_t i = 0; i < count && at != NULL; i++) {
+        last = at;
+        at = at->next;
+    }
+    if (last == NULL) {
+        cut->child = NULL;
+    } else {
+        json->nodes[last - json->nodes].next = NULL;
+    }
+    cut->child_count = count < cut->child_count ? count : cut->child_count;
+}
+
 void json_key_set(struct json_node *node, const char *key)
 {
     node->key = key;

@@ -81,6 +81,9 @@ struct json_node *json_node_add(struct json *json, const struct json_node *paren
 /** Keeps a text in the document. @return it, or NULL if there is no room */
 const char *json_string_add(struct json *json, const char *text, size_t bytes);
 
+/** Leaves `count` elements of a list: who walks it later finds none that nobody has checked. */
+void json_list_cut(struct json *json, const struct json_node *list, uint32_t count);
+
 /** Takes note of a member's key, which the document must hold. */
 void json_key_set(struct json_node *node, const char *key);
 

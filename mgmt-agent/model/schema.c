@@ -229,9 +229,9 @@ static void check_list(struct json *json, const struct json_node *node, const st
         json_complain(json, node, "this list has %" PRIu32 " element%s; wanted %s; %s", node->child_count,
                       node->child_count == 1 ? "" : "s", wanted,
                       node->child_count > value->most ? "remove some" : "add what is missing");
+        json_list_cut(json, node, (uint32_t)value->most);
     }
-    unsigned left = (unsigned)value->most; /* what is beyond has been complained about */
-    for (const struct json_node *at = node->child; at != NULL && left > 0; at = at->next, left--) {
+    for (const struct json_node *at = node->child; at != NULL; at = at->next) {
         check(json, at, (struct place){value->of, NULL});
         if (value->unique) {
             check_twice(json, at);

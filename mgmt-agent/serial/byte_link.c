@@ -15,6 +15,8 @@
 #define PIECES      8u /* twice what the VMM holds */
 #define SOURCE      UINT64_MAX
 
+#define CONTROL_BYTES 2u
+
 static struct {
     byte_link_accept *accept; /* NULL: no byte link */
     struct stream *client;    /* NULL: no connection */
@@ -50,7 +52,8 @@ static void control_put(char code)
 /* Grants follow what the server has read, so a client that it does not read from stops. */
 static void grants_put(void)
 {
-    while (wire.client != NULL && wire.in_used == 0 && wire.taken >= BYTE_LINK_GRANT) {
+    bool wanted = wire.client != NULL && wire.in_used == 0;
+    while (wanted && wire.taken >= BYTE_LINK_GRANT && wire.out_used + 2 * CONTROL_BYTES <= OUT_BYTES) {
         control_put(GRANTED);
         wire.taken -= BYTE_LINK_GRANT;
     }
@@ -176,6 +179,9 @@ static void byte_take(char c)
     bool escaped = wire.escaped;
     wire.taken++;
     wire.escaped = c == DLE && !escaped;
+    if (wire.client != NULL && wire.taken > IN_BYTES + BYTE_LINK_GRANT) {
+        connection_end(); /* it does not wait for grants: what it sends need not be payload */
+    }
     if (escaped && c >= '0' && c <= '9') {
         connection_begin(c);
     } else if (escaped ? c == DLE : c != DLE) {

@@ -229,6 +229,17 @@ static void a_panic_does_not_wait_for_the_byte_link(void **state)
     assert_int_equal(uarts[COM2].sent_bytes, 0);
 }
 
+static void a_panic_drops_nothing_of_the_console(void **state)
+{
+    (void)state;
+    uarts[COM2].deaf = true;
+    console_write("what led to it, ", 16);
+    console_panic();
+    uarts[COM2].deaf = false;
+    console_write("the end", 7);
+    assert_sent(COM2, "what led to it, the end");
+}
+
 #define CONSOLE_TEST(f) cmocka_unit_test_setup(f, fresh)
 #define LINK_TEST(f)    cmocka_unit_test_setup(f, with_byte_link)
 
@@ -236,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONSOLE_TEST(without_a_byte_link_both_ports_are_the_console),
+        CONSOLE_TEST(a_panic_drops_nothing_of_the_console),
         LINK_TEST(a_byte_link_and_the_console_hear_nothing_of_each_other),
         LINK_TEST(a_byte_link_takes_what_fits_and_loses_nothing),
         LINK_TEST(a_full_ring_leaves_input_in_the_port),

@@ -169,5 +169,7 @@ size_t byte_link_write(const uint8_t *bytes, size_t count) {
 
 void console_panic(void) {
     panicking = true;
-    byte_link_port->sent = byte_link_port->channel->output_next; /* nobody waits for it */
+    if (byte_link_port->channel == BYTE_LINK) {
+        byte_link_port->sent = BYTE_LINK->output_next; /* nobody waits for it */
+    }
 }
