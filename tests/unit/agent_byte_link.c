@@ -228,6 +228,25 @@ static void a_client_that_does_not_wait_for_grants_is_let_go(void **state)
     assert_got(DLE "1");
 }
 
+/* Escapes are no payload, and fill no buffer: they are counted all the same. */
+static void a_client_that_sends_escapes_without_end_is_let_go(void **state)
+{
+    (void)state;
+    static char flood[20000];
+    for (size_t i = 0; i < sizeof(flood); i += 2) {
+        memcpy(flood + i, DLE "x", 2);
+    }
+    send_text(DLE "0");
+    got_bytes = 0;
+    for (size_t at = 0; at < sizeof(flood); at += 2000) {
+        model_wire_send(flood + at, 2000);
+        turn();
+    }
+    assert_got(DLE ".");
+    turn();
+    assert_int_equal(server_clients(), 0);
+}
+
 static void lost_bytes_end_the_connection(void **state)
 {
     (void)state;
@@ -363,6 +382,7 @@ int main(void)
         TEST(escaped_bytes_of_a_request_arrive_as_one),
         TEST(a_server_that_does_not_read_grants_nothing),
         TEST(a_client_that_does_not_wait_for_grants_is_let_go),
+        TEST(a_client_that_sends_escapes_without_end_is_let_go),
         TEST(lost_bytes_end_the_connection),
         TEST(a_refused_request_ends_the_connection_and_the_next_is_heard),
         TEST(a_new_connection_ends_the_one_before_whatever_it_does),
