@@ -18,11 +18,12 @@ static void take_cpus(struct partition_spec *spec, const struct json_node *cpus)
         spec->cpu_count = (uint32_t)cpus->integer;
     }
     spec->has_slots = cpus != NULL && cpus->type == JSON_OBJECT;
-    if (spec->has_slots) {
-        spec->cpus[spec->cpu_count++] = (uint32_t)json_member(cpus, "cpu")->integer;
+    const struct json_node *shared = spec->has_slots ? schema_get(cpus, "cpu") : NULL;
+    if (shared != NULL) {
+        spec->cpus[spec->cpu_count++] = (uint32_t)shared->integer;
     }
     const struct json_node *at = spec->cpus_listed ? cpus->child : NULL;
-    for (; at != NULL; at = at->next) {
+    for (; at != NULL && spec->cpu_count < MULLION_MAX_VCPUS; at = at->next) {
         spec->cpus[spec->cpu_count++] = (uint32_t)at->integer;
     }
 }
@@ -39,7 +40,7 @@ static void take_boot(struct partition_spec *spec, const struct json_node *boot)
 static void take_nics(struct partition_spec *spec, const struct json_node *nics)
 {
     const struct json_node *at = nics != NULL ? nics->child : NULL;
-    for (; at != NULL; at = at->next) {
+    for (; at != NULL && spec->nic_count < MANIFEST_MAX_NICS; at = at->next) {
         const struct json_node *mac = schema_get(at, "mac");
         struct nic_spec *nic = &spec->nics[spec->nic_count++];
         *nic = (struct nic_spec){.node = at, .has_mac = mac != NULL};

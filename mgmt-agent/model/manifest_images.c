@@ -44,11 +44,18 @@ static void digest_text(const struct facts_image *image, char text[DIGEST_TEXT])
     }
 }
 
+/* A text of an object that the schema has not refused; NULL if there is none. */
+static const struct json_node *text_of(const struct json_node *object, const char *name)
+{
+    const struct json_node *member = schema_get(object, name);
+    return member != NULL && member->type == JSON_STRING ? member : NULL;
+}
+
 /* An element of the manifest's `images`. */
 static void check_entry(struct json *json, const struct json_node *entry, const struct facts *facts)
 {
-    const struct json_node *name = schema_get(entry, "name");
-    const struct json_node *wanted = schema_get(entry, "sha256");
+    const struct json_node *name = text_of(entry, "name");
+    const struct json_node *wanted = text_of(entry, "sha256");
     const struct facts_image *image = name != NULL ? image_find(facts, name->string) : NULL;
     char text[DIGEST_TEXT];
     if (name != NULL && image == NULL) {
@@ -82,8 +89,7 @@ static bool is_in_doubt(const struct manifest *manifest, const char *image)
     }
     for (const struct json_node *at = images->type == JSON_ARRAY ? images->child : NULL; at != NULL;
          at = at->next) {
-        const struct json_node *name =
-            at->type == JSON_OBJECT && !at->faulty ? json_member(at, "name") : NULL;
+        const struct json_node *name = at->type == JSON_OBJECT && !at->faulty ? text_of(at, "name") : NULL;
         if (name != NULL && strcmp(name->string, image) == 0) {
             return false;
         }
@@ -95,7 +101,7 @@ static void check_use(const struct manifest *manifest, const struct partition_sp
                       struct json *json, const struct facts *facts)
 {
     const struct json_node *boot = schema_get(spec->node, "boot");
-    const struct json_node *name = boot != NULL ? schema_get(boot, field) : NULL;
+    const struct json_node *name = boot != NULL ? text_of(boot, field) : NULL;
     if (name == NULL) {
         return;
     }

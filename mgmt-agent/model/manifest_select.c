@@ -34,7 +34,11 @@ static enum fit fit_of(struct json *json, const struct json_node *selection, con
     if (match == NULL || !can_compare(json, match)) {
         return FIT_UNKNOWN;
     }
-    return self->has_uuid && address_read_uuid(json_member(match, "uuid")->string, uuid) &&
+    const struct json_node *text = schema_get(match, "uuid");
+    if (text == NULL || text->type != JSON_STRING) {
+        return FIT_UNKNOWN;
+    }
+    return self->has_uuid && address_read_uuid(text->string, uuid) &&
                    memcmp(uuid, self->uuid, sizeof(uuid)) == 0
                ? FIT_YES
                : FIT_NO;

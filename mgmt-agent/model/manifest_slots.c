@@ -6,11 +6,19 @@
 #include "model/manifest_formats.h"
 #include "model/manifest_schema.h"
 
+static bool has(const struct json_node *object, const char *name, enum json_type type)
+{
+    const struct json_node *member = json_member(object, name);
+    return member != NULL && member->type == type;
+}
+
 /* A partition's time slots, NULL if it has none or wrong ones. */
 static const struct json_node *slots_of(const struct json_node *partition)
 {
     const struct json_node *cpus = partition->type == JSON_OBJECT ? schema_get(partition, "cpus") : NULL;
-    return cpus != NULL && cpus->type == JSON_OBJECT ? cpus : NULL;
+    bool whole = cpus != NULL && cpus->type == JSON_OBJECT && has(cpus, "cpu", JSON_NUMBER) &&
+                 has(cpus, "frame", JSON_STRING) && has(cpus, "slots", JSON_ARRAY);
+    return whole ? cpus : NULL;
 }
 
 static uint64_t time_of(const struct json_node *object, const char *name)
