@@ -80,6 +80,24 @@ def test_what_nothing_finds_and_what_does_not_build_is_no_success_and_the_tree_s
     assert (TOP / "vmm/core/pool.c").read_text() == text
 
 
+def test_unknown_names_are_refused_though_others_are_there(mutants, capsys, monkeypatch):
+    seed(mutants, "void *pool_alloc(uint64_t pages) {", "void *pool_alloc(uint64_t pages) { return NULL;")
+    with pytest.raises(SystemExit, match="no such fault: fautl"):
+        run(mutants, capsys, monkeypatch, "fault", "fautl")
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_test_that_does_not_end_counts_only_where_that_is_expected(mutants, tmp_path, monkeypatch, hangs):
+    monkeypatch.setattr(mutants, "build", lambda *_: None)
+    monkeypatch.setattr(mutants, "test_command", lambda *_: ["sleep", "60"])
+    monkeypatch.setattr(mutants, "PATIENCE", (0.1, 0))
+    (tmp_path / "code.c").write_text("right")
+    fault = {"name": "x", "breaks": "x.", "file": "code.c", "find": "right", "replace": "wrong", "tests": ["unit/x"],
+             "hangs": hangs}
+    killed, text = mutants.judge(tmp_path, fault, {"unit/x": (None, 0)})
+    assert killed == hangs and "no end within" in text
+
+
 def test_test_that_fails_without_a_fault_counts_for_nothing(mutants, capsys, monkeypatch, tmp_path):
     copy = tmp_path / "top"
     for name in mutants.SOURCES:
