@@ -7,6 +7,7 @@
 #include "http/server.h"
 #include "model/network.h"
 #include "model/words.h"
+#include "serial/byte_link.h"
 #include "tls/tls.h"
 
 static void cpus_write(struct writer *w, const struct box *box)
@@ -165,6 +166,7 @@ static void versions_write(struct writer *w, const struct machine *machine)
     json_number(w, "bootMs", machine->boot_ms);
     json_number(w, "agentGeneration", platform->agent_generation);
     json_text(w, "goingDown", endings[machine->ending]);
+    json_flag(w, "byteLink", byte_link_listens());
 }
 
 enum http_outcome api_system(struct call *call)

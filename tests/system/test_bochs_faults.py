@@ -46,6 +46,7 @@ def test_api_at_com2_names_the_back_end(agent):
     system = agent.api.ok("/api/v1/system")
     assert system["backEnd"] == BACK_END[agent.kind]
     assert system["problems"] == []
+    assert system["byteLink"] is True
 
 
 def test_exits_are_counted_under_one_set_of_names(agent):

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "model/json.h"
 #include "model/network.h"
+#include "serial/byte_link.h"
 
 static struct http_response response;
 static struct json json;
@@ -265,6 +266,22 @@ static void system_shows_the_box(void **state)
     assert_int_equal(at("problems")->child_count, 0);
     assert_int_equal(number("http.refused.body-too-large"), 0);
     assert_null(memmem(response.body, response.body_bytes, machine.token, strlen(machine.token)));
+}
+
+static void ignore_client(struct stream *stream)
+{
+    (void)stream;
+}
+
+static void system_tells_of_an_open_byte_link(void **state)
+{
+    (void)state;
+    get("/api/v1/system");
+    assert_false(at("byteLink")->boolean);
+    model_add_byte_link(1);
+    byte_link_start(ignore_client);
+    get("/api/v1/system");
+    assert_true(at("byteLink")->boolean);
 }
 
 static void system_shows_the_network(void **state)
@@ -629,6 +646,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(partition_cannot_come_back_while_the_box_goes_down, boot, end),
         cmocka_unit_test_setup_teardown(reboot_outlives_the_agent, boot, end),
         cmocka_unit_test_setup_teardown(power_off_without_the_firmwares_word_is_409, boot, end),
+        cmocka_unit_test_setup_teardown(system_tells_of_an_open_byte_link, boot, end), /* nothing closes it */
     };
     return cmocka_run_group_tests_name("agent_api", tests, NULL, NULL);
 }
