@@ -31,7 +31,7 @@ $(info image: first build: fetching and compiling, ten to twenty minutes, most o
 endif
 $(shell tools/stamp "version=$(MULLION_VERSION) cc=$(CC) werror=$(WERROR)")
 endif
-ifneq ($(filter test bench check lint size soak fuzz unit system mutants cleanroom,$(goals)),)
+ifneq ($(filter test bench check lint size soak fuzz unit system mutants bochs cleanroom,$(goals)),)
 include build/packages-test.mk
 endif
 
@@ -69,7 +69,7 @@ help:
 all: image
 
 fetched:
-	@third_party/fetch --unpack musl kernel busybox grub lwip mbedtls h2o linux bochs >/dev/null
+	@third_party/fetch --unpack musl kernel busybox grub lwip mbedtls h2o linux bochs bochsbios >/dev/null
 	@third_party/qemu 7 >/dev/null
 	@third_party/qemu 10 >/dev/null
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The same box in Bochs: strict about VM entries, with Intel's CPUs too, and what is to be known about its log."""
 
+import functools
 import os
 import pathlib
 import re
@@ -12,8 +13,6 @@ import time
 
 from emulator import SCALE, TOP, EmulatorDied, Machine, Stream, die_with_parent
 
-BIOS = pathlib.Path("/usr/share/bochs/BIOS-bochs-latest")
-VGA_BIOS = pathlib.Path("/usr/share/vgabios/vgabios.bin")
 LOG_BYTES = 256 << 20
 # One instruction is one tick of its clocks, so 50 million of them are one second to the box.
 INSTRUCTIONS_PER_SECOND = 50_000_000
@@ -58,6 +57,15 @@ def bochs_binary():
     return found.stdout.strip()
 
 
+@functools.cache
+def firmware():
+    """Paths of the pinned BIOS and VGA BIOS; the first call may download them."""
+    command = [TOP / "third_party" / "fetch", "--unpack", "bochsbios"]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    folder = pathlib.Path(found.stdout.strip()) / "usr" / "share"
+    return folder / "bochs" / "BIOS-bochs-latest", folder / "vgabios" / "vgabios.bin"
+
+
 def limit_log():
     """A log that grows without end ends Bochs, not the disk; and Bochs dies with the test run."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (LOG_BYTES, LOG_BYTES))
@@ -69,15 +77,17 @@ class BochsMachine(Machine):
 
     program = "Bochs"
 
-    def __init__(self, image, *, kind="bochs-vmx", cpus=2, memory=1024, serials=("com1",), bios=BIOS,
+    def __init__(self, image, *, kind="bochs-vmx", cpus=2, memory=1024, serials=("com1",), bios=None,
                  name="machine"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"mullion-{name}-"))
         self.started = time.monotonic()
         self.streams, self.sockets, self.listeners = {}, {}, {}
         self.keep_logs = self.expected_end = False
+        self.cpu_taken = 0.0
+        own_bios, vga_bios = firmware()
         ports = "\n".join(self._serial(port) for port in serials)
         (self.folder / "bochsrc").write_text(CONFIGURATION.format(
-            memory=memory, bios=bios, vga_bios=VGA_BIOS, model=MACHINES[kind], cpus=cpus,
+            memory=memory, bios=bios or own_bios, vga_bios=vga_bios, model=MACHINES[kind], cpus=cpus,
             speed=INSTRUCTIONS_PER_SECOND, image=pathlib.Path(image).resolve(), folder=self.folder, serials=ports))
         self.command = [bochs_binary(), "-q", "-f", self.folder / "bochsrc"]
         self._start()
@@ -92,7 +102,7 @@ class BochsMachine(Machine):
         with open(self.folder / "output", "wb") as output:
             self.process = subprocess.Popen(["nice", *self.command], stdin=subprocess.DEVNULL, stdout=output,
                                             stderr=output, start_new_session=True, preexec_fn=limit_log,
-                                            env={**os.environ, "BXSHARE": str(BIOS.parent)})
+                                            env={**os.environ, "BXSHARE": str(firmware()[0].parent)})
         for port, listener in self.listeners.items():
             listener.settimeout(20 * SCALE)
             try:
@@ -102,6 +112,24 @@ class BochsMachine(Machine):
             self.sockets[port].setblocking(False)
             self.sockets[port].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.close()
+
+    def pump(self, seconds):
+        came = super().pump(seconds)
+        self._note_cpu()
+        return came
+
+    def _note_cpu(self):
+        """What it took can be read only while it runs."""
+        if self.process.poll() is None:
+            self.cpu_taken = self.cpu_seconds()
+
+    def close(self):
+        """The minutes that all of them take have a limit: tests/system/run."""
+        self._note_cpu()
+        super().close()
+        if notes := os.environ.get("MULLION_TEST_NOTES"):
+            with open(pathlib.Path(notes) / "bochs-seconds", "a", encoding="ascii") as file:
+                file.write(f"{self.cpu_taken:.1f} {self.elapsed():.1f}\n")
 
     def complaints(self):
         """What Bochs had to say about guests: the state that a CPU would refuse to enter, and why it ended itself."""

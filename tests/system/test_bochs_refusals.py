@@ -5,7 +5,7 @@ import re
 
 import pytest
 import variants
-from bochs import BIOS, BochsMachine
+from bochs import BochsMachine, firmware
 
 # How the BIOS sets IA32_FEATURE_CONTROL, on each CPU: RDMSR, OR of the lock and of VMX, WRMSR.
 BIOS_ALLOWS_VMX = re.compile(rb"(\xb9\x3a\0\0\0\x0f\x32\x66?\x83\xc8)\x05(?=\x0f\x30)")
@@ -19,8 +19,8 @@ def image(tmp_path_factory):
 @pytest.fixture(scope="module")
 def locking_bios(tmp_path_factory):
     """A BIOS whose switch for VT-x is off: it locks the MSR without the bit that allows VMX."""
-    code, places = BIOS_ALLOWS_VMX.subn(lambda found: found[1] + b"\x01", BIOS.read_bytes())
-    assert places == 2, "the BIOS sets IA32_FEATURE_CONTROL in another way; find out how"
+    code, places = BIOS_ALLOWS_VMX.subn(lambda found: found[1] + b"\x01", firmware()[0].read_bytes())
+    assert places == 2, "the pinned BIOS (bochsbios) sets IA32_FEATURE_CONTROL in another way; find out how"
     code = code[:-1] + bytes([(code[-1] - sum(code)) % 256])
     path = tmp_path_factory.mktemp("bios") / "locking"
     path.write_bytes(code)
