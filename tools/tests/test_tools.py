@@ -35,6 +35,16 @@ def test_driver_counts_what_each_tool_prints(lines, expected):
     assert load("tools/test-driver").count(lines) == expected
 
 
+@pytest.mark.parametrize("origins, seconds, said", [(("cache", "cache"), 1500, "25 minutes are kept"),
+                                                    (("cache", "cache"), 1501, "25 minutes are NOT kept"),
+                                                    (("cache", "built"), 1501, None), (("downloaded", "cache"), 1, None)])
+def test_driver_says_whether_a_warm_run_was_quick(capsys, origins, seconds, said):
+    driver = load("tools/test-driver")
+    driver.print_table([driver.Result(phase, 1, origin, 0, 0) for phase, origin in zip(("setup", "build"), origins)], seconds)
+    output = capsys.readouterr().out
+    assert said in output if said else "minutes" not in output
+
+
 def test_driver_ends_a_phase_that_is_out_of_time(tmp_path):
     code, _ = load("tools/test-driver").run_command(["sleep", "60"], tmp_path / "log", 0.2)
     assert code != 0
