@@ -80,7 +80,7 @@ static const struct rpc_nic *choose(struct uplink *uplink, const struct rpc_nic 
 static bool is_settled(const struct uplink *uplink, const struct uplink_view *view,
                        const struct client *client)
 {
-    return !view->site->dhcp || view->has_lease || !uplink->chosen ||
+    return !view->site->dhcp || view->site->is_closed || view->has_lease || !uplink->chosen ||
            (view->site->has_address && uplink->tried >= carriers(client));
 }
 

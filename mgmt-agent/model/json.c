@@ -40,12 +40,15 @@ struct json_place json_place(const struct json *json, uint32_t offset)
     return place;
 }
 
-/* Prepends, so the path is written from its end backwards; RFC 6901 writes "~" as "~0" and "/" as "~1". */
-static char *pointer_prepend(char *begin, char *at, const char *part)
+#define POINTER_CUT "..."
+
+/* Prepends, so the path is written from its end backwards; RFC 6901 writes "~" as "~0" and "/" as "~1".
+ * Returns NULL if that leaves no room for POINTER_CUT. */
+static char *pointer_prepend(const char *begin, char *at, const char *part)
 {
     size_t length = strlen(part);
-    if ((size_t)(at - begin) <= 2 * length) {
-        return at;
+    if ((size_t)(at - begin) < 2 * length + sizeof(POINTER_CUT)) {
+        return NULL;
     }
     for (const char *from = part + length; from > part;) {
         char c = *--from;
@@ -65,7 +68,13 @@ const char *json_pointer(const struct json_node *node, char buffer[JSON_POINTER_
     for (; node != NULL && node->parent != NULL; node = node->parent) {
         char index[12];
         snprintf(index, sizeof(index), "%" PRIu32, node->index);
-        at = pointer_prepend(buffer, at, node->key != NULL ? node->key : index);
+        char *longer = pointer_prepend(buffer, at, node->key != NULL ? node->key : index);
+        if (longer == NULL) {
+            at -= sizeof(POINTER_CUT) - 1;
+            memcpy(at, POINTER_CUT, sizeof(POINTER_CUT) - 1);
+            break;
+        }
+        at = longer;
     }
     if (*at == 0) {
         *--at = '/';

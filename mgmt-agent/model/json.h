@@ -116,7 +116,8 @@ struct json_place json_place(const struct json *json, uint32_t offset);
 
 #define JSON_POINTER_BYTES 128u
 
-/** @return the value's JSON pointer (RFC 6901), "/" for the root; one that is too long begins with its end */
+/** @return the value's JSON pointer (RFC 6901), "/" for the root; of one that is too long the end, behind
+ * "..." */
 const char *json_pointer(const struct json_node *node, char buffer[JSON_POINTER_BYTES]);
 
 /** @return the member of an object, or NULL; of several with this key the first */

@@ -101,6 +101,12 @@ static void site_load(struct machine *machine)
     machine->seed_kind = identity_from_words(module->name, machine->seed);
     site_read(&machine->site_json, (const char *)module->data, module->bytes, &machine->site,
               &machine->problems);
+    if (machine->site.is_closed) {
+        problem_add(&machine->problems,
+                    "site: by which port or in which VLAN the box may be managed is in doubt: it is "
+                    "not reached over the network: correct \"network\" as said above and restart "
+                    "the box");
+    }
 }
 
 static void manifest_load(struct machine *machine)
@@ -117,28 +123,12 @@ static void manifest_load(struct machine *machine)
                   json_parse(&machine->manifest_json, "manifest", (const char *)module->data, module->bytes,
                              &machine->problems),
                   &self);
+    manifest_box_check(&machine->manifest, &machine->manifest_json, &machine->box);
     if (!machine->manifest.usable) {
         problem_add(&machine->problems, "manifest: it cannot be used: no partition is started: correct it as "
                                         "said above and restart the box");
         machine->manifest.count = 0;
-    }
-    manifest_box_check(&machine->manifest, &machine->manifest_json, &machine->box);
-}
-
-/* These names are taken. */
-static void names_check(struct machine *machine)
-{
-    static const char *const taken[] = {DRIVER_NAME, "agent"};
-    for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        struct partition *p = machine_partition(machine, taken[i]);
-        if (p != NULL) {
-            problem_add(&machine->problems,
-                        "partition \"%s\": the name belongs to a part of Mullion: it is not started: give it "
-                        "another name",
-                        taken[i]);
-            p->phase = PHASE_REFUSED;
-            p->desired = DESIRED_ABSENT;
-        }
+        machine->manifest.link_count = 0;
     }
 }
 
@@ -331,7 +321,6 @@ void machine_read(struct machine *machine, void (*announce)(const char *line))
     manifest_load(machine);
     partitions_make(machine);
     box_problems(machine);
-    names_check(machine);
     if (machine->box.platform.agent_generation > 0) {
         take_over(machine);
     } else {

@@ -152,6 +152,7 @@ void manifest_take(struct manifest *manifest, struct json *json, const struct js
     if (!manifest->usable) {
         return;
     }
+    bool is_clear = schema_names_are_known(&schema_machine, root); /* a box selects among the members */
     schema_check(json, root, &schema_machine);
     check_references(json, root);
     manifest->usable = self == NULL || manifest_select(json, root, self);
@@ -161,8 +162,9 @@ void manifest_take(struct manifest *manifest, struct json *json, const struct js
     take_lists(manifest, root);
     manifest_later_check(json, root, &schema_machine);
     for (unsigned i = 0; i < manifest->count; i++) {
-        manifest->partitions[i].valid = !manifest->partitions[i].node->faulty;
+        manifest->partitions[i].valid = is_clear && !manifest->partitions[i].node->faulty;
     }
+    manifest->usable = is_clear;
 }
 
 void manifest_read(struct manifest *manifest, struct json *json, const char *text, size_t bytes,

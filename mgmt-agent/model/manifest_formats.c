@@ -101,6 +101,13 @@ const struct schema_format format_name = {
     .example = "alpha",
 };
 
+const struct schema_format format_image = {
+    .noun = "name of an image",
+    .pattern = "[a-zA-Z0-9_][a-zA-Z0-9_.+~@=-]*",
+    .wanted = "letters, digits and the signs _.+~@=-, beginning with a letter, a digit or _",
+    .example = "vmlinux",
+};
+
 const struct schema_format format_memory = {
     .noun = "memory size",
     .pattern = "[1-9][0-9]{0,6}(MiB|GiB)",

@@ -5,8 +5,9 @@
 
 #include "model/schema.h"
 
-extern const struct schema_format format_name, format_memory, format_mac, format_ipv4, format_ipv4_prefix,
-    format_port, format_function, format_duration, format_moment, format_sha256, format_uuid, format_server;
+extern const struct schema_format format_name, format_image, format_memory, format_mac, format_ipv4,
+    format_ipv4_prefix, format_port, format_function, format_duration, format_moment, format_sha256,
+    format_uuid, format_server;
 
 /** Reads a memory size like "256MiB" or "2GiB". @return 0 if it is none, or too large */
 uint64_t format_memory_bytes(const char *text);

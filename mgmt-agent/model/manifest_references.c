@@ -75,6 +75,20 @@ static void check_names(struct json *json, const struct json_node *list, const c
     }
 }
 
+/* Names that the agent gives to its own parts. */
+static void check_taken(struct json *json, const struct json_node *partitions)
+{
+    static const char *const taken[] = {"agent", "driver"};
+    for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        const struct json_node *partition = find(partitions, taken[i], NULL);
+        if (partition != NULL) {
+            json_complain(json, json_member(partition, "name"),
+                          "the name \"%s\" belongs to a part of Mullion; give the partition another name",
+                          taken[i]);
+        }
+    }
+}
+
 /* Complains that there is no such thing; `other` is known besides the list (NULL: nothing). */
 static void complain_missing(struct json *json, const struct json_node *name, const char *what,
                              const struct json_node *list, const char *other)
@@ -304,6 +318,7 @@ static void check_link(struct json *json, const struct json_node *link, const st
 static void check_partitions(struct json *json, const struct lists *lists)
 {
     check_names(json, lists->partitions, "partition");
+    check_taken(json, lists->partitions);
     for (const struct json_node *at = lists->partitions->child; at != NULL; at = at->next) {
         if (at->type == JSON_OBJECT) {
             check_nics(json, at, lists);

@@ -8,8 +8,9 @@
 #include "model/manifest_schema.h"
 #include "model/schema_rows.h"
 
-#define CPU_MAX  255
-#define VLAN_MAX 4094
+#define CPU_MAX     255
+#define SLOT_MIN_US 100u /* a switch takes a part of each slot */
+#define VLAN_MAX    4094
 
 /* ---- cpus -------------------------------------------------------------------------------------------------
  */
@@ -25,7 +26,7 @@ static const struct schema_field slot_fields[] = {
      .required = true,
      .value = FORM(format_duration, 10),
      .example = "\"2ms\"",
-     .text = "how long it is",
+     .text = "how long it is, at least 100us",
      .effect = EFFECT_RESTART_PARTITION},
 };
 
@@ -80,7 +81,14 @@ static void check_time_slots(struct json *json, const struct json_node *node)
                           at, end);
             return;
         }
-        end = at + format_duration_us(json_member(slot, "for")->string);
+        uint64_t length = format_duration_us(json_member(slot, "for")->string);
+        if (length < SLOT_MIN_US) {
+            json_complain(json, slot,
+                          "this slot is %" PRIu64 " us long; wanted at least %u us: each switch takes time",
+                          length, SLOT_MIN_US);
+            return;
+        }
+        end = at + length;
         if (end > frame) {
             json_complain(json, slot,
                           "this slot ends at %" PRIu64 " us, the frame at %" PRIu64
@@ -104,7 +112,8 @@ static const struct schema_value cpus_forms[] = {
 };
 
 static const struct schema_word smt_words[] = {
-    {"own-cores", "no other partition runs on the same cores"},
+    {"own-cores", "no other partition runs on the same cores; not yet on a box, which takes each thread for "
+                  "a CPU of its own"},
     {"share-cores",
      "a core's other threads may run partitions that say so, too: they can observe each other"},
     {NULL, NULL},
@@ -125,14 +134,14 @@ static const struct schema_word firmware_words[] = {{"uefi", "UEFI firmware, whi
 static const struct schema_field boot_fields[] = {
     {.name = "kernel",
      .required = true,
-     .value = TEXT(1, MANIFEST_IMAGE_BYTES - 1),
+     .value = FORM(format_image, MANIFEST_IMAGE_BYTES - 1),
      .example = "\"vmlinux\"",
      .text = "name of a file in `images/`: a Linux bzImage (boot protocol 2.12 or later), or an ELF kernel "
              "with a PVH entry note, for example an uncompressed vmlinux",
      .since = "0.1",
      .effect = EFFECT_RESTART_PARTITION},
     {.name = "initramfs",
-     .value = TEXT(1, MANIFEST_IMAGE_BYTES - 1),
+     .value = FORM(format_image, MANIFEST_IMAGE_BYTES - 1),
      .example = "\"initramfs.cpio\"",
      .text = "name of a file in `images/`",
      .since = "0.1",

@@ -100,12 +100,22 @@ bool manifest_select(struct json *json, const struct json_node *root, const stru
     if (machines->type != JSON_ARRAY) {
         return false;
     }
+    if (machines->child != NULL && !self->has_uuid) {
+        json_complain(
+            json, machines,
+            "this box's UUID is not known, so nobody can say which of them it is: its firmware has none, or "
+            "the boot medium no site.json; add what is missing, or remove \"machines\"");
+        return false;
+    }
     for (const struct json_node *at = machines->child; at != NULL && selection == NULL; at = at->next) {
         enum fit fit = fit_of(json, at, self);
         if (fit == FIT_UNKNOWN) {
             return false;
         }
         selection = fit == FIT_YES ? at : NULL;
+    }
+    if (selection != NULL && !schema_names_are_known(&schema_selection, selection)) {
+        return false;
     }
     string_anew(json, root, selection);
     return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/plan.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -175,6 +176,7 @@ void plan_make(struct plan *plan, const struct plan_now *now, const struct json_
     unsigned order[MANIFEST_MAX_PARTITIONS];
     unsigned count = now->root != NULL ? plan_start_order(now->root, order) : 0;
     memset(plan, 0, sizeof(*plan));
+    assert(!root->faulty && (now->root == NULL || !now->root->faulty));
     box_fields(plan, now, root);
     for (unsigned i = count; i > 0; i--) {
         stop(plan, now, json_element(before, order[i - 1]), root);

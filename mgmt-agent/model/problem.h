@@ -8,6 +8,7 @@
 
 #define PROBLEM_LIMIT 48u
 #define PROBLEM_BYTES 400u
+#define PROBLEM_KEPT  8u /* places that errors in files leave free for what is wrong with the box */
 
 /** A list of texts; what does not fit is counted. Zero-initialise it. */
 struct problem_list {
@@ -19,7 +20,7 @@ struct problem_list {
 /** @return how many texts were added, those that did not fit included */
 unsigned problem_count(const struct problem_list *list);
 
-/** @return whether further texts are only counted */
+/** @return whether further errors in files are only counted */
 bool problem_is_full(const struct problem_list *list);
 
 /** Adds a text of the form "what: why: remedy"; a longer one is cut. */

@@ -29,6 +29,16 @@ const struct schema_field *schema_field(const struct schema_object *object, cons
     return NULL;
 }
 
+bool schema_names_are_known(const struct schema_object *object, const struct json_node *node)
+{
+    for (const struct json_node *at = node->child; at != NULL; at = at->next) {
+        if (at->duplicate_of != NULL || schema_field(object, at->key) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool schema_is_type(enum schema_kind kind, enum json_type type)
 {
     static const enum json_type types[SCHEMA_KIND_COUNT] = {

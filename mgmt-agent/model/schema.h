@@ -91,6 +91,10 @@ void schema_check_value(struct json *json, const struct json_node *node, const s
 /** @return the object's field with this name, or NULL */
 const struct schema_field *schema_field(const struct schema_object *object, const char *name);
 
+/** @return whether the object has only fields that it may have, each once; else what is meant is anybody's
+ * guess */
+bool schema_names_are_known(const struct schema_object *object, const struct json_node *node);
+
 /** @return the form that a value of this type has, `value` itself unless it is SCHEMA_EITHER; NULL: none */
 const struct schema_value *schema_form(const struct schema_value *value, enum json_type type);
 

@@ -19,6 +19,19 @@ static void take_uplink(struct site *site, const struct json_node *uplink)
     }
 }
 
+/* Whether a field that keeps the box off some network has an error, or may be hidden under another name. */
+static bool is_closed(const struct json_node *network)
+{
+    static const char *const keeping[] = {"uplink", "vlan"};
+    for (unsigned i = 0; i < sizeof(keeping) / sizeof(keeping[0]); i++) {
+        const struct json_node *member = json_member(network, keeping[i]);
+        if (member != NULL && member->faulty) {
+            return true;
+        }
+    }
+    return !schema_names_are_known(&schema_management, network);
+}
+
 static void take_network(struct site *site, const struct json_node *network)
 {
     const struct json_node *dhcp = schema_get(network, "dhcp");
@@ -50,6 +63,7 @@ bool site_take(struct site *site, struct json *json, const struct json_node *roo
     if (network != NULL && network->type == JSON_OBJECT) {
         take_network(site, network);
     }
+    site->is_closed = network != NULL && (network->type != JSON_OBJECT || is_closed(network));
     return !root->faulty;
 }
 

@@ -18,6 +18,7 @@ struct site {
     char name[MULLION_NAME_BYTES]; /* empty: none given */
     bool dhcp;                     /* ask for an address; the static one is for when nobody answers */
     bool has_address, has_gateway;
+    bool is_closed; /* nobody can say where it may be managed: then it is not, but by its console */
     uint8_t address[4], gateway[4];
     unsigned prefix;
     enum site_uplink uplink;

@@ -21,7 +21,8 @@ uint64_t machine_ms(const struct machine *machine)
 bool machine_net_ready(const struct machine *machine)
 {
     struct mullion_port_info info = {.id = MULLION_AGENT_ID, .slot = DRIVER_SLOT_AGENT};
-    return machine->seed_kind != IDENTITY_NONE && os_hypercall(MULLION_CALL_PORT_INFO, &info) == 0;
+    return machine->seed_kind != IDENTITY_NONE && !machine->site.is_closed &&
+           os_hypercall(MULLION_CALL_PORT_INFO, &info) == 0;
 }
 
 void machine_identify(struct machine *machine, enum identity_source source)
@@ -162,7 +163,7 @@ bool machine_is_settling(const struct machine *machine)
 {
     const struct driver *driver = &machine->driver;
     bool listed = driver->client.passes > 0 || (driver->client.greeted && driver->client.nic_count == 0);
-    bool addressed = machine->net.address[0] != 0 && machine->net.link;
+    bool addressed = machine->site.is_closed || (machine->net.address[0] != 0 && machine->net.link);
     return machine_is_waiting(machine) || driver->phase == DRIVER_QUIET ||
            (driver_is_alive(driver) && !listed) ||
            (driver->phase == DRIVER_UP && has_carrier(&driver->client) && !addressed);

@@ -480,6 +480,36 @@ static void a_cable_that_is_out_is_known(void **state)
     assert_false(client_uplink_is_cut(&machine.driver.client));
 }
 
+/* Whoever mistypes a VLAN wants the box to be managed there and nowhere else. */
+static void box_is_not_managed_where_its_site_leaves_that_open(void **state)
+{
+#define SITE_NETWORK(field)                                                                                  \
+    "{\"apiVersion\":\"mullion/v1\",\"kind\":\"Site\",\"name\":\"box\",\"network\":" field "}"
+    static const struct {
+        const char *site;
+        bool is_closed;
+    } cases[] = {
+        {SITE_NETWORK("{}"), false},
+        {SITE_NETWORK("{\"uplink\":\"0000:00:03.0\"}"), false},
+        {SITE_NETWORK("{\"address\":\"192.0.2.0/24\"}"), false},
+        {SITE_NETWORK("{\"vlan\":10}"), true},
+        {SITE_NETWORK("{\"uplink\":\"eth0\"}"), true},
+        {SITE_NETWORK("{\"uplnik\":\"0000:00:03.0\"}"), true},
+        {SITE_NETWORK("{\"uplink\":\"0000:00:03.0\",\"uplink\":\"0000:00:04.0\"}"), true},
+        {SITE_NETWORK("[]"), true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        box_make(BOX_BOTH, BOX_UUID, cases[i].site);
+        box_agent_begin();
+        box_turns(20);
+        assert_int_equal(machine_net_ready(&machine), !cases[i].is_closed);
+        const char *last =
+            machine.problems.count > 0 ? machine.problems.text[machine.problems.count - 1] : "";
+        assert_int_equal(strstr(last, "not reached over the network") != NULL, cases[i].is_closed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +542,7 @@ int main(void)
         cmocka_unit_test(uplink_named_by_mac_is_taken),
         cmocka_unit_test(uplink_named_by_pci_address_is_taken),
         cmocka_unit_test(lack_of_an_uplink_is_a_problem),
+        cmocka_unit_test(box_is_not_managed_where_its_site_leaves_that_open),
     };
     return cmocka_run_group_tests_name("agent_driver", tests, NULL, NULL);
 }

@@ -216,6 +216,34 @@ static void json_values_are_equal_if_they_mean_the_same(void **state)
     }
 }
 
+static void json_pointer_that_is_too_long_says_so(void **state)
+{
+    char text[400];
+    char key[JSON_POINTER_BYTES + 1];
+    char buffer[JSON_POINTER_BYTES];
+    memset(&problems, 0, sizeof(problems));
+    (void)state;
+    memset(key, 'k', sizeof(key));
+    key[sizeof(key) - 1] = 0;
+    snprintf(text, sizeof(text), "{\"a\":{\"%s\":{\"b\":[1]}}}", key);
+    const struct json_node *node = json_parse(&json, "t", text, strlen(text), &problems);
+    node = node->child->child;
+    assert_string_equal(json_pointer(node, buffer), "...");
+    assert_string_equal(json_pointer(node->child->child, buffer), ".../b/0");
+    assert_string_equal(json_pointer(node->parent, buffer), "/a");
+}
+
+/* U+009B begins a command of a terminal. */
+static void problem_shows_no_control_characters_of_a_key(void **state)
+{
+    memset(&problems, 0, sizeof(problems));
+    static const char text[] = "{\"\xc2\x9b[2J\x7f\xc2\xa7\":1,\"\xc2\x9b[2J\x7f\xc2\xa7\":1}";
+    (void)state;
+    const struct json_node *root = json_parse(&json, "t", text, strlen(text), &problems);
+    json_complain_duplicate(&json, root->child->next);
+    assert_non_null(strstr(problems.text[0], "/??[2J?\xc2\xa7: "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +256,8 @@ int main(void)
         cmocka_unit_test(json_columns_count_characters),
         cmocka_unit_test(json_refuses_too_deep_too_big_too_many),
         cmocka_unit_test(json_every_prefix_of_a_document_is_refused),
+        cmocka_unit_test(json_pointer_that_is_too_long_says_so),
+        cmocka_unit_test(problem_shows_no_control_characters_of_a_key),
     };
     return cmocka_run_group_tests_name("agent_json", tests, NULL, NULL);
 }

@@ -587,8 +587,7 @@ static void machine_takes_what_is_for_this_box(void **state)
         const char *words, *partition;
     } boxes[] = {{"site uuid=12345678-1234-5678-9ABC-DEF012345678", "beta"},
                  {"site uuid=12345678-1234-5678-9abc-def012345679", "alpha"},
-                 {"site uuid=00000000-0000-0000-0000-000000000000", "alpha"},
-                 {"site", "alpha"}};
+                 {"site uuid=12345678-0000-0000-0000-000000000000", "alpha"}};
     (void)state;
     for (size_t i = 0; i < COUNT(boxes); i++) {
         boot_as(rack, boxes[i].words);
@@ -603,6 +602,65 @@ static void machine_that_cannot_find_itself_starts_nothing(void **state)
     boot(HEAD ALPHA "}],\"machines\":[{\"match\":{\"serial\":\"X1\"},\"partitions\":[]}]}");
     assert_int_equal(machine.partition_count, 0);
     assert_int_equal(machine.problems.count > 0, 1);
+}
+
+static void machine_without_uuid_takes_nothing_from_a_racks_manifest(void **state)
+{
+    static const char rack[] =
+        HEAD ALPHA "}],\"machines\":[{\"match\":{\"uuid\":\"12345678-1234-5678-9abc-def012345678\"}}]}";
+    static const char *const words[] = {"site", "site uuid=00000000-0000-0000-0000-000000000000"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        boot_as(rack, words[i]);
+        assert_int_equal(machine.partition_count, 0);
+        assert_non_null(strstr(machine.problems.text[0], "/machines: this box's UUID is not known"));
+    }
+}
+
+/* A name with a typing error may be the one that was to keep partitions from starting. */
+static void machine_starts_nothing_if_a_name_is_not_known(void **state)
+{
+#define SELECT "],\"machines\":[{\"match\":{\"uuid\":\"12345678-1234-5678-9abc-def012345678\"}"
+    static const char *const manifests[] = {
+        HEAD ALPHA "}],\"image\":[]}",
+        HEAD ALPHA "}],\"machine\":[]}",
+        HEAD ALPHA "}],\"partitions\":[]}",
+        HEAD ALPHA "}" SELECT ",\"image\":[]}]}",
+        HEAD ALPHA "}" SELECT ",\"links\":[],\"links\":[]}]}",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(manifests); i++) {
+        boot_as(manifests[i], "site uuid=12345678-1234-5678-9abc-def012345678");
+        assert_int_equal(machine.partition_count, 0);
+        assert_non_null(strstr(machine.problems.text[1], "manifest: it cannot be used"));
+    }
+    boot_as(HEAD ALPHA "}" SELECT "}]}", "site uuid=12345678-1234-5678-9abc-def012345678");
+    assert_int_equal(named("alpha")->phase, PHASE_RUNNING);
+}
+
+/* Names of the agent's own parts. */
+static void machine_refuses_a_partition_with_a_taken_name(void **state)
+{
+    (void)state;
+    boot(HEAD "{\"name\":\"driver\",\"cpus\":[1],\"memory\":\"64MiB\",\"boot\":{\"kernel\":\"vmlinux\"}}]}");
+    assert_non_null(
+        strstr(machine.problems.text[0], "/partitions/0/name: the name \"driver\" belongs to a part"));
+    assert_int_equal(machine.partition_count, 0);
+}
+
+static void problems_of_the_box_find_room_behind_those_of_a_file(void **state)
+{
+    static char text[8192];
+    size_t used = (size_t)snprintf(text, sizeof(text), HEAD ALPHA "}]");
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, ",\"x%u\":1", i);
+    }
+    snprintf(text + used, sizeof(text) - used, "}");
+    boot(text);
+    assert_int_equal(machine.problems.dropped, 60 - (PROBLEM_LIMIT - PROBLEM_KEPT));
+    assert_non_null(
+        strstr(machine.problems.text[PROBLEM_LIMIT - PROBLEM_KEPT], "manifest: it cannot be used"));
 }
 
 static void console_edits_a_line(void **state)
@@ -663,6 +721,10 @@ int main(void)
         cmocka_unit_test(machine_attach_passes_bytes_both_ways),
         cmocka_unit_test(machine_takes_what_is_for_this_box),
         cmocka_unit_test(machine_that_cannot_find_itself_starts_nothing),
+        cmocka_unit_test(machine_without_uuid_takes_nothing_from_a_racks_manifest),
+        cmocka_unit_test(machine_starts_nothing_if_a_name_is_not_known),
+        cmocka_unit_test(machine_refuses_a_partition_with_a_taken_name),
+        cmocka_unit_test(problems_of_the_box_find_room_behind_those_of_a_file),
         cmocka_unit_test(console_edits_a_line),
     };
     return cmocka_run_group_tests_name("agent_machine", tests, NULL, NULL);

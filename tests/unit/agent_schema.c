@@ -72,9 +72,9 @@ static void pattern_covers_no_text_longer_than_its_limit(void **state)
 static void patterns_agree_with_regcomp(void **state)
 {
     static const struct schema_format *const formats[] = {
-        &format_name,        &format_memory, &format_mac,      &format_ipv4,
-        &format_ipv4_prefix, &format_port,   &format_function, &format_duration,
-        &format_moment,      &format_sha256, &format_uuid,     &format_server};
+        &format_name,        &format_image, &format_memory,   &format_mac,      &format_ipv4,
+        &format_ipv4_prefix, &format_port,  &format_function, &format_duration, &format_moment,
+        &format_sha256,      &format_uuid,  &format_server};
     static const char letters[] = "aAfgz09:.-/ Mmis";
     (void)state;
     srand(1);
