@@ -30,10 +30,12 @@ FROM_DEMO = (
 )
 # Machines in the order of their turns; each test has the first few of them, VMX always.
 MACHINES = sorted(BACK_END, key=["bochs-vmx", "bochs-svm", "qemu-svm", "bochs-new"].index)
-ON_ALL = ("test_one_image_brings_a_stock_kernel_to_userspace",)
-ON_BOTH_VENDORS = (
+ON_ALL = (
+    "test_one_image_brings_a_stock_kernel_to_userspace",
     "test_link_carries_every_byte",
     "test_emulator_has_refused_no_entry",
+)
+ON_BOTH_VENDORS = (
     "test_guest_runs_stock_kernel_with_all_its_cpus",
     "test_guest_log_has_no_complaint_about_the_machine",
     "test_pause_stops_and_resume_continues_the_same_guest",

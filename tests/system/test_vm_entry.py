@@ -47,6 +47,7 @@ class Outcome:
 class Run:
     outcomes: dict
     afterwards: str  # what the guest answered when nothing was planted any more
+    complaints: list  # all that tests elsewhere require to be none
 
 
 def stopped(machine, agent):
@@ -91,7 +92,7 @@ def run(tmp_path_factory, measured):
         outcomes = dict(fail_once(machine, agent, machine.folder / "bochs.log") for _ in FAULTS)
         afterwards = answer(machine, agent)
         measured(f"{len(outcomes)} VM entries that failed on Bochs: {machine.cpu_seconds():.0f} s of CPU time")
-    return Run(outcomes, afterwards)
+        return Run(outcomes, afterwards, machine.complaints())
 
 
 def explain(log):
@@ -113,6 +114,11 @@ def test_failure_is_told_with_its_class_and_explained_as_bochs_does(run, name):
     assert re.search(rf"^  27\.\S+ {rule}$", explained.stdout, re.M), explained.stdout
     assert "The CPU complained of the same kind." in explained.stdout
     assert re.search(words, outcome.complaints), outcome.complaints
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_refused_entry_is_among_the_complaints_that_other_tests_look_for(run, name):
+    assert [line for line in run.complaints if re.search(FAULTS[name][2], line)], run.complaints
 
 
 def test_dump_holds_the_fields_of_the_header_by_name(run):

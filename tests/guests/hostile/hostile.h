@@ -94,6 +94,10 @@ void mode_gate_protected32(unsigned vector, uint64_t gate);
 void mode_run_protected32(const uint8_t *code, size_t bytes);
 
 /* rows_memory.c */
+/** Fills a part of RAM that nothing else uses with a pattern. */
+void memory_keep(void);
+/** How many words of it are no longer what they were. */
+uint64_t memory_wrong(void);
 /** Maps the 2 MiB that hold `gpa` at a fixed place; returns where `gpa` itself appears. */
 void *window_map(uint64_t gpa);
 

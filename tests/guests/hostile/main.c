@@ -59,6 +59,10 @@ static void word_run(const char *word)
         rows_run_named("", false, true);
     } else if (text_equal(word, "all")) {
         rows_run_named("", true, false);
+    } else if (text_equal(word, "keep")) {
+        memory_keep();
+    } else if (text_equal(word, "kept")) {
+        print("KEPT wrong=%lu\n", memory_wrong());
     } else if (!rows_run_named(word, false, false)) {
         print("HOSTILE no row %s\n", word);
     }

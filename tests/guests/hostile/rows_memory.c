@@ -9,12 +9,38 @@
 #define HOLE         (MACHINE_LOW_RAM_END + 0x10000000ull)
 #define XAPIC_WINDOW 0xfee00000ull
 #define TOP_OF_48    0xfffffff000ull
+#define KEPT_BASE    0x2000000ull
+#define KEPT_BYTES   0x1000000ull
+#define KEPT_FACTOR  0x9e3779b97f4a7c15ull
 
 void *window_map(uint64_t gpa)
 {
     pd_window[0] = (gpa & ~(PAGE_LARGE - 1)) | PAGE_FLAGS;
     __asm__ volatile("invlpg (%0)" : : "r"(WINDOW_BASE) : "memory");
     return (void *)(WINDOW_BASE + (gpa & (PAGE_LARGE - 1)));
+}
+
+/* Each word of RAM is made of its own address, so that no page passes for another. */
+void memory_keep(void)
+{
+    for (uint64_t page = KEPT_BASE; page < KEPT_BASE + KEPT_BYTES; page += PAGE_LARGE) {
+        volatile uint64_t *words = window_map(page);
+        for (uint64_t i = 0; i < PAGE_LARGE / sizeof *words; i++) {
+            words[i] = (page + i * sizeof *words) * KEPT_FACTOR;
+        }
+    }
+}
+
+uint64_t memory_wrong(void)
+{
+    uint64_t wrong = 0;
+    for (uint64_t page = KEPT_BASE; page < KEPT_BASE + KEPT_BYTES; page += PAGE_LARGE) {
+        const volatile uint64_t *words = window_map(page);
+        for (uint64_t i = 0; i < PAGE_LARGE / sizeof *words; i++) {
+            wrong += words[i] == (page + i * sizeof *words) * KEPT_FACTOR ? 0u : 1u;
+        }
+    }
+    return wrong;
 }
 
 static void read_at(uint64_t gpa)
