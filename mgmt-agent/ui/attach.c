@@ -91,9 +91,11 @@ static int remains_show(const struct partition *p)
 int attach_begin(struct partition *p, struct failure *failure)
 {
     if (p->id == 0) {
-        snprintf(failure->text, sizeof(failure->text),
-                 "partition \"%s\": cannot be attached: it does not exist now: `start` it first",
-                 p->spec->name);
+        bool waiting = p->phase == PHASE_WAITING;
+        snprintf(failure->text, sizeof(failure->text), "partition \"%s\": cannot be attached: %s",
+                 p->spec->name,
+                 waiting ? "its memory is still being scrubbed: try again in a moment"
+                         : "it does not exist now: `start` it first");
         return -1;
     }
     held_return = false;

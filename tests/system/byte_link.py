@@ -70,8 +70,8 @@ class Wire(io.RawIOBase):
             self.begun = int(code) == Wire.number
             self.ended = False
             self.received.clear()
-        elif code == GRANT:
-            self.window += GRANT_BYTES
+        elif code == GRANT:  # one that comes before was for somebody else
+            self.window += GRANT_BYTES if self.begun else 0
         elif code == END:
             self.ended = True
         else:

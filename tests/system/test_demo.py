@@ -72,8 +72,8 @@ def test_guest_log_has_no_complaint_about_the_machine(agent, name):
 def test_guest_shell_has_job_control(agent):
     with agent.attached("alpha") as shell:
         shell.wake()
-        shell.send("sleep 1000\r")
-        shell.expect(r"sleep 1000\n")
+        shell.send("sh -c 'echo SLE''EPS; exec sleep 1000'\r")
+        shell.expect(r"SLEEPS\n")  # from here on it is not the shell that the key ends
         shell.send(b"\x03")
         shell.expect(Shell.PROMPT)
         assert "1" in shell.run("sleep 1000 & jobs | wc -l; kill %1")
@@ -138,6 +138,7 @@ def test_power_button_shuts_the_guest_down(agent):
 
 def test_stop_names_the_operator_and_leaves_the_neighbour_alone(agent):
     agent.command("start beta")
+    agent.wait_state("beta", "running")  # its memory may have to be scrubbed first
     with agent.attached("beta") as shell:
         shell.expect(r"MARK-USERSPACE", 120)
         shell.wake()
@@ -167,6 +168,7 @@ def test_destroy_frees_cpus_and_memory_for_a_new_start(agent):
     assert re.search(r"no partition|not|unknown", agent.error("pause beta"))
     assert free_mib() >= free + before["mib"]
     agent.command("start beta")
+    agent.wait_state("beta", "running")  # its memory may have to be scrubbed first
     with agent.attached("beta") as shell:
         shell.expect(r"MARK-USERSPACE", 120)
         shell.wake()
